@@ -1,0 +1,225 @@
+/**
+ * The error tree. Everything this package throws is a `DataError` with a stable `code`;
+ * match on `code` or `instanceof`, never on the message. Messages are one line and hold no secret and no SQL literal.
+ * `ErrConfigNil`, `ErrClientNil` and `ErrPingingRedisCluster` are the founding document's names.
+ */
+
+/** A store this package talks to. */
+export type Store = "mysql" | "redis";
+
+/** Folds line breaks and other control characters, so that one message is one log line. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed.
+  return text.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, " ").trim();
+}
+
+export abstract class DataError extends Error {
+  abstract readonly code: string;
+  override readonly name: string;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(oneLine(message), options);
+    this.name = new.target.name;
+  }
+
+  /** `Error` serialises to `{}`; logs and API answers want the code and the chain of causes. */
+  toJSON(): Record<string, unknown> {
+    const own = Object.fromEntries(Object.entries(this).filter(([key]) => key !== "cause"));
+    return { ...own, name: this.name, code: this.code, message: this.message, cause: describeCause(this.cause) };
+  }
+}
+
+function describeCause(cause: unknown): unknown {
+  if (cause === undefined || cause instanceof DataError) return cause;
+  return cause instanceof Error ? { name: cause.name, message: cause.message } : String(cause);
+}
+
+/**
+ * A driver's error, copied without what drivers attach to theirs: commands with AUTH arguments, SQL text, parameters.
+ * `errno` and `sqlState` are MySQL's, `driverCode` is the driver's or the system's (`ECONNREFUSED`, `WRONGPASS` …).
+ */
+export class DriverError extends DataError {
+  readonly code = "ErrDriver";
+  declare readonly errno?: number;
+  declare readonly sqlState?: string;
+  declare readonly driverCode?: string;
+
+  constructor(message: string, details: { errno?: number; sqlState?: string; driverCode?: string } = {}) {
+    super(message);
+    Object.assign(this, details);
+  }
+}
+
+/** One variable that is wrong, and what is wrong with it; never its value. */
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly problem: string;
+}
+
+/** The configuration is wrong; `problems` lists every mistake found. */
+export class ConfigError extends DataError {
+  readonly code = "ErrConfigInvalid";
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    super(`Configuration is invalid: ${problems.map((p) => `${p.variable} ${p.problem}`).join("; ")}`);
+  }
+}
+
+/** No configuration was given. */
+export class ConfigNilError extends DataError {
+  readonly code = "ErrConfigNil";
+  constructor() {
+    super("Configuration is missing; pass the result of loadConfig()");
+  }
+}
+
+/** A secret file cannot be used. Names the variable and the path, never the content. */
+export class CredentialError extends DataError {
+  readonly code = "ErrCredential";
+  constructor(
+    readonly variable: string,
+    readonly path: string,
+    problem: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`${variable}: secret file ${JSON.stringify(path)} ${problem}`, options);
+  }
+}
+
+/** A client was used before `start()` or after `stop()`. */
+export class ClientNilError extends DataError {
+  readonly code = "ErrClientNil";
+  constructor(member: string, state: string) {
+    super(`container.${member} is not available: the container is ${state}; call start() first`);
+  }
+}
+
+/** Redis did not answer the first PING. */
+export class RedisPingError extends DataError {
+  readonly code = "ErrPingingRedisCluster";
+}
+
+/** MySQL did not answer the first ping. */
+export class MysqlPingError extends DataError {
+  readonly code = "ErrPingingMysql";
+}
+
+/** The database lacks migrations this version needs. */
+export class PendingMigrationsError extends DataError {
+  readonly code = "ErrPendingMigrations";
+  constructor(readonly pending: readonly string[]) {
+    super(
+      `The database lacks ${pending.length} migration(s): ${pending.join(", ")}. ` +
+        'Run "npm run migration:run", or start the container with { migrations: "run" }',
+    );
+  }
+}
+
+/** Another process held the migration lock for the whole wait. */
+export class MigrationLockError extends DataError {
+  readonly code = "ErrMigrationLock";
+}
+
+export type StartupStage = "configuration" | "credentials" | "mysql" | "schema" | "redis";
+
+/** `start()` failed; everything that had been opened is closed again. */
+export class StartupError extends DataError {
+  readonly code = "ErrStartup";
+  constructor(
+    readonly stage: StartupStage,
+    readonly store: Store | undefined,
+    cause: unknown,
+  ) {
+    super(`Start failed at stage "${stage}": ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** An argument is refused before anything is sent or written. `argument` names it. */
+export class InvalidInputError extends DataError {
+  readonly code = "ErrInvalidInput";
+  constructor(
+    readonly argument: string,
+    problem: string,
+  ) {
+    super(`${argument} ${problem}`);
+  }
+}
+
+/** The caller's `AbortSignal` fired. */
+export class OperationAbortedError extends DataError {
+  readonly code = "ErrAborted";
+}
+
+/** The deadline passed. For a transaction: it was not committed; its connection is destroyed. */
+export class DeadlineExceededError extends DataError {
+  readonly code = "ErrDeadlineExceeded";
+}
+
+/** No connection became free in time, or too many callers wait already. Nothing was sent. */
+export class AcquireTimeoutError extends DataError {
+  readonly code = "ErrAcquireTimeout";
+}
+
+/** A statement failed; `errno`, `sqlState` and `driverCode` tell how. Holds neither SQL nor parameters. */
+export class QueryError extends DataError {
+  readonly code: string = "ErrQuery";
+  declare readonly errno?: number;
+  declare readonly sqlState?: string;
+  declare readonly driverCode?: string;
+
+  constructor(cause: DriverError) {
+    super(cause.message, { cause });
+    const { errno, sqlState, driverCode } = cause;
+    Object.assign(this, {
+      ...(errno !== undefined && { errno }),
+      ...(sqlState && { sqlState }),
+      ...(driverCode && { driverCode }),
+    });
+  }
+}
+
+/** The server is read-only, as after a failover (1290, 1792, 1836). The connection was evicted. */
+export class ReadOnlyError extends QueryError {
+  override readonly code = "ErrReadOnly";
+}
+
+/** The transaction met a deadlock (1213) or a lock wait timeout (1205) on every attempt. Nothing was committed. */
+export class TransactionRetriesError extends QueryError {
+  override readonly code = "ErrTransactionRetries";
+  constructor(
+    readonly attempts: number,
+    cause: DriverError,
+  ) {
+    super(cause);
+  }
+}
+
+/** The answer to COMMIT was lost: the transaction may or may not be in the database. Look before you repeat. */
+export class CommitUnknownError extends DataError {
+  readonly code = "ErrCommitUnknown";
+}
+
+/** The signal or entry was certainly not stored; it is safe to publish it again. */
+export class NotStoredError extends DataError {
+  readonly code = "ErrNotStored";
+}
+
+/** The answer to a write was lost: the entry may or may not be in the stream. Look before you repeat. */
+export class PublishUnknownError extends DataError {
+  readonly code = "ErrPublishUnknown";
+}
+
+/** Too many commands are in flight and none finished within the pool timeout. Nothing was sent. */
+export class BackpressureError extends DataError {
+  readonly code = "ErrBackpressure";
+}
+
+/** A Redis command failed, or its answer did not come in time (see `code`). Holds no arguments. */
+export class RedisCommandError extends DataError {
+  readonly code = "ErrRedisCommand";
+  constructor(
+    readonly command: string,
+    cause: DriverError,
+  ) {
+    super(`${command}: ${cause.message}`, { cause });
+  }
+}
