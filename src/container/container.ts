@@ -1,0 +1,238 @@
+import type { DataConfig } from "../config/index.js";
+import {
+  ClientNilError,
+  ConfigNilError,
+  OperationAbortedError,
+  PendingMigrationsError,
+  StartupError,
+  type StartupStage,
+  type Store,
+} from "../errors.js";
+import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../mysql/dataSource.js";
+import { pendingMigrations, runMigrations } from "../mysql/migrations.js";
+import { type EntityRepositories, entityRepositories } from "../mysql/repositories.js";
+import { runTransaction, type Transaction, type TransactionOptions } from "../mysql/transaction.js";
+import { createRedisClient, type RedisClient } from "../redis/client.js";
+import { createRedisRepository, type RedisRepository } from "../redis/repository.js";
+import { createSignals, type Signals } from "../redis/signals/signals.js";
+import { createLogger, type Logger } from "../telemetry/logger.js";
+import { checkHealth, type Health } from "./health.js";
+
+export interface ContainerOptions {
+  /** What to do when the database lacks migrations: refuse to start, or run them first. Default `refuse`. */
+  readonly migrations?: "refuse" | "run";
+  /** Default: pino, JSON lines on standard output at level `info`. */
+  readonly logger?: Logger;
+  /** How long `start()` may take, running migrations apart. Default 10,000 ms. */
+  readonly startTimeoutMs?: number;
+  /** How long `stop()` may take. Default 5,000 ms. */
+  readonly stopTimeoutMs?: number;
+}
+
+export type ContainerState = "new" | "starting" | "ready" | "stopping" | "stopped";
+
+/** The application container: boots both stores in order and closes them in order. Made by `createContainer`. */
+export interface Container {
+  readonly state: ContainerState;
+  readonly logger: Logger;
+  /** @throws ClientNilError before `start()` and after `stop()`; the same holds for the members below */
+  readonly dataSource: DataSource;
+  readonly repositories: EntityRepositories;
+  readonly redis: RedisRepository;
+  readonly signals: Signals;
+  /** Resolves when ready. Concurrent calls share one start; a stopped container may be started again.
+   * @throws StartupError naming stage, store and cause; everything that was opened is closed again */
+  start(): Promise<void>;
+  /** Not ready → finish or time out what is pending → close Redis → drain the pool. Idempotent, bounded by `stopTimeoutMs`. */
+  stop(): Promise<void>;
+  /** What each store answers now; never throws. */
+  health(): Promise<Health>;
+  /** Runs `work` in one transaction under one deadline; see `TransactionOptions`. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+}
+
+/**
+ * Makes a container; nothing is opened before `start()`.
+ * @throws ConfigNilError when `config` is missing
+ */
+export function createContainer(config: DataConfig, options: ContainerOptions = {}): Container {
+  if (!config?.mysql || !config.redis) throw new ConfigNilError();
+  return new DataContainer(config, options);
+}
+
+interface Stores {
+  readonly dataSource: DataSource;
+  readonly repositories: EntityRepositories;
+  readonly redisClient: RedisClient;
+  readonly redis: RedisRepository;
+  readonly signals: Signals;
+}
+
+class DataContainer implements Container {
+  readonly logger: Logger;
+  readonly #config: DataConfig;
+  readonly #migrations: "refuse" | "run";
+  readonly #startTimeoutMs: number;
+  readonly #stopTimeoutMs: number;
+  readonly #transactions = new Set<Promise<unknown>>();
+  #state: ContainerState = "new";
+  #stores: Stores | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: DataConfig, options: ContainerOptions) {
+    this.#config = config;
+    this.#migrations = options.migrations ?? "refuse";
+    this.#startTimeoutMs = options.startTimeoutMs ?? 10_000;
+    this.#stopTimeoutMs = options.stopTimeoutMs ?? 5_000;
+    this.logger = options.logger ?? createLogger();
+  }
+
+  get state(): ContainerState {
+    return this.#state;
+  }
+
+  get dataSource(): DataSource {
+    return this.#member("dataSource");
+  }
+
+  get repositories(): EntityRepositories {
+    return this.#member("repositories");
+  }
+
+  get redis(): RedisRepository {
+    return this.#member("redis");
+  }
+
+  get signals(): Signals {
+    return this.#member("signals");
+  }
+
+  async start(): Promise<void> {
+    await this.#stopping;
+    this.#starting ??= this.#boot();
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#shutDown();
+    return this.#stopping;
+  }
+
+  health(): Promise<Health> {
+    return checkHealth(this.#state, this.#stores);
+  }
+
+  async transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
+    if (this.#state !== "ready") throw new ClientNilError("transaction", this.#state);
+    const running = runTransaction(this.dataSource, work, options);
+    this.#transactions.add(running);
+    return running.finally(() => this.#transactions.delete(running));
+  }
+
+  #member<K extends keyof Stores>(name: K): Stores[K] {
+    // Still there while stopping, so that what is pending can finish.
+    if (!this.#stores) throw new ClientNilError(name, this.#state);
+    return this.#stores[name];
+  }
+
+  async #boot(): Promise<void> {
+    const timeLeft = countdown(this.#startTimeoutMs);
+    let stores: Stores | undefined;
+    this.#state = "starting";
+    try {
+      await this.#stage("configuration", undefined, () => this.#reportNotices());
+      const dataSource = await this.#stage("credentials", "mysql", () => createDataSource(this.#config, this));
+      const redisClient = await this.#stage("credentials", "redis", () => createRedisClient(this.#config, this));
+      stores = this.#wire(dataSource, redisClient);
+      await this.#stage("mysql", "mysql", () => openDataSource(dataSource, timeLeft()));
+      await this.#stage("schema", "mysql", () => this.#checkSchema(dataSource));
+      await this.#stage("redis", "redis", () => redisClient.connect(timeLeft()));
+      if (this.#state !== "starting") throw stoppedWhileStarting("redis", "redis");
+      this.#stores = stores;
+      this.#state = "ready";
+      this.logger.info({ event: "start.done" }, "The data layer is ready");
+    } catch (error) {
+      await this.#failStart(error as StartupError, stores);
+      throw error;
+    }
+  }
+
+  async #stage<T>(stage: StartupStage, store: Store | undefined, run: () => T | Promise<T>): Promise<T> {
+    if (this.#state !== "starting") throw stoppedWhileStarting(stage, store);
+    try {
+      return await run();
+    } catch (cause) {
+      throw new StartupError(stage, store, cause);
+    }
+  }
+
+  #reportNotices(): void {
+    for (const { level, variable, message } of this.#config.notices) {
+      this.logger[level]({ event: "config.notice", variable }, `${variable}: ${message}`);
+    }
+  }
+
+  #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
+    const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
+    const signals = createSignals(redis, this.#config.redis);
+    return { dataSource, repositories: entityRepositories(dataSource.manager), redisClient, redis, signals };
+  }
+
+  async #checkSchema(dataSource: DataSource): Promise<void> {
+    if (this.#migrations === "run") await runMigrations(this.#config, this);
+    const pending = await pendingMigrations(dataSource);
+    if (pending.length > 0) throw new PendingMigrationsError(pending);
+  }
+
+  async #failStart(error: StartupError, stores: Stores | undefined): Promise<void> {
+    this.logger.error({ event: "start.failed", stage: error.stage, store: error.store }, error.message);
+    if (stores) await closeStores(stores, countdown(this.#stopTimeoutMs));
+    this.#starting = undefined;
+    // While stop() is under way the state is its to set.
+    if (this.#state === "starting") this.#state = "stopped";
+  }
+
+  async #shutDown(): Promise<void> {
+    const timeLeft = countdown(this.#stopTimeoutMs);
+    const before = this.#state;
+    this.#state = "stopping";
+    // A start under way notices at its next stage and closes what it has opened.
+    if (before === "starting") await settledWithin([this.#starting], timeLeft());
+    if (before === "ready" && this.#stores) {
+      // Half of the time is for what is pending; the rest is for closing, which cuts off what has not finished.
+      await settledWithin(this.#transactions, timeLeft() / 2);
+      await closeStores(this.#stores, timeLeft);
+      this.#stores = undefined;
+      this.#starting = undefined;
+      this.logger.info({ event: "stop.done" }, "The data layer is stopped");
+    }
+    this.#state = "stopped";
+    this.#stopping = undefined;
+  }
+}
+
+async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => number): Promise<void> {
+  await redisClient.close(timeLeft() / 2);
+  await closeDataSource(dataSource, timeLeft());
+}
+
+function stoppedWhileStarting(stage: StartupStage, store: Store | undefined): StartupError {
+  return new StartupError(stage, store, new OperationAbortedError("stop() was called while starting"));
+}
+
+/** Counts down from `ms`; the function returned says how many milliseconds are left, never less than 0. */
+function countdown(ms: number): () => number {
+  const end = performance.now() + ms;
+  return () => Math.max(0, end - performance.now());
+}
+
+/** Resolves when all have settled or after `ms`, whichever is first. */
+async function settledWithin(promises: Iterable<Promise<unknown> | undefined>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.allSettled(promises), timeUp]);
+  clearTimeout(timer);
+}
