@@ -138,7 +138,7 @@ export class InvalidInputError extends DataError {
   readonly code = "ErrInvalidInput";
   constructor(
     readonly argument: string,
-    problem: string,
+    readonly problem: string,
   ) {
     super(`${argument} ${problem}`);
   }

@@ -68,6 +68,21 @@ export interface RedisConfig {
   readonly maxPayloadBytes: number;
 }
 
+/** A connection string's parameter: its name and its decoded value, undefined where it has no `=`. */
+export type Parameter = readonly [name: string, value: string | undefined];
+
+/** What a connection string says. Safe to print. */
+export interface ConnectionParts {
+  /** Empty when there is none. */
+  readonly username: string;
+  readonly password: Secret | undefined;
+  readonly address: MysqlConfig["address"];
+  /** Empty when there is none. */
+  readonly database: string;
+  /** In order; of two with the same name the last one counts. */
+  readonly parameters: readonly Parameter[];
+}
+
 /** Something the operator should know, logged once at start. */
 export interface ConfigNotice {
   readonly level: "info" | "warn";

@@ -175,8 +175,8 @@ class DataContainer implements Container {
 
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
     const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
-    const signals = createSignals(redis, this.#config.redis);
-    return { dataSource, repositories: entityRepositories(dataSource.manager), redisClient, redis, signals };
+    const signals = createSignals(redis);
+    return { dataSource, repositories: entityRepositories(dataSource), redisClient, redis, signals };
   }
 
   async #checkSchema(dataSource: DataSource): Promise<void> {

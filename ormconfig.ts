@@ -1,0 +1,7 @@
+import { loadConfig, loadDotenv } from "./src/config/index.js";
+import { createMigrationDataSource } from "./src/mysql/migrations.js";
+
+loadDotenv();
+
+/** For TypeORM's command line, which wants exactly one DataSource exported. */
+export const dataSource = createMigrationDataSource(loadConfig());

@@ -1,0 +1,216 @@
+import type { Container } from "../container/container.js";
+import {
+  ContainerHeartbeat,
+  entities,
+  MeetingStatus,
+  ParticipantConsumer,
+  ParticipantConsumerRouter,
+  ParticipantConsumerTransport,
+  ParticipantMeeting,
+  ParticipantProducer,
+  ParticipantProducerRouter,
+  ParticipantProducerTransport,
+  RouterMeeting,
+  RouterWorker,
+  WorkerContainer,
+} from "../mysql/entities/index.js";
+import type { Story } from "./story.js";
+
+const NODES = [
+  { containerId: "node-a-1732312345", host: "10.0.0.1", workerIds: ["node-a-w1", "node-a-w2"] },
+  { containerId: "node-b-1732312399", host: "10.0.0.2", workerIds: ["node-b-w1", "node-b-w2"] },
+] as const;
+const [HOME] = NODES;
+const KINDS = ["audio", "video"] as const;
+
+/** One meeting's life, told as it happens: Asha speaks, Ravi watches, the node is lost and the meeting ends. */
+export class MeetingLife {
+  readonly #producerRouter: string;
+  readonly #consumerRouter: string;
+  readonly #producerMap: Record<string, string>;
+
+  constructor(
+    private readonly container: Container,
+    private readonly story: Story,
+    readonly meetingId: string,
+  ) {
+    this.#producerRouter = `${meetingId}-rp`;
+    this.#consumerRouter = `${meetingId}-rc`;
+    this.#producerMap = Object.fromEntries(KINDS.map((kind) => [kind, `${meetingId}-asha-${kind}`]));
+  }
+
+  async tell(): Promise<void> {
+    await this.#registerNodes();
+    await this.#createMeeting();
+    await this.#join("asha", "laptop");
+    await this.#join("ravi", "phone");
+    await this.#publish();
+    await this.#consume();
+    await this.#unpublish();
+    await this.#leave();
+    await this.#readBack();
+    await this.#end();
+  }
+
+  async #registerNodes(): Promise<void> {
+    this.story.step("Two media nodes register");
+    const heartbeat = BigInt(Date.now()) * 1_000_000n;
+    await this.container.transaction(async ({ manager }) => {
+      const beats = NODES.map(({ containerId, host }) => ({ containerId, host, tenant: "demo", heartbeat }));
+      await manager.insert(ContainerHeartbeat, beats);
+      const workers = NODES.flatMap(({ containerId, workerIds }) =>
+        workerIds.map((workerId) => ({ containerId, workerId })),
+      );
+      await manager.insert(WorkerContainer, workers);
+    });
+    for (const { containerId, host, workerIds } of NODES) {
+      this.story.done(`${containerId} at ${host} with the workers ${workerIds.join(", ")}`);
+    }
+  }
+
+  async #createMeeting(): Promise<void> {
+    const { meetingId } = this;
+    this.story.step(`The meeting ${meetingId} is created on ${HOME.containerId}`);
+    await this.container.transaction(async ({ manager }) => {
+      const { containerId } = HOME;
+      const [first, second] = HOME.workerIds;
+      await manager.insert(MeetingStatus, { meetingId, enabled: 1 });
+      await manager.insert(RouterWorker, [
+        { workerId: first, routerId: this.#producerRouter },
+        { workerId: second, routerId: this.#consumerRouter },
+      ]);
+      await manager.insert(RouterMeeting, [
+        { routerId: this.#producerRouter, meetingId, containerId, producerCapacity: 4 },
+        { routerId: this.#consumerRouter, meetingId, containerId, consumerCapacity: 12 },
+      ]);
+    });
+    this.story.done(
+      `producers on ${this.#producerRouter}, consumers on ${this.#consumerRouter}: two workers of one node`,
+    );
+  }
+
+  async #join(participantId: string, instanceId: string): Promise<void> {
+    const { meetingId } = this;
+    this.story.step(`${participantId} joins from a ${instanceId}`);
+    await this.container.transaction(async ({ manager }) => {
+      await manager.insert(ParticipantMeeting, { meetingId, participantId, instanceId });
+      await manager.insert(ParticipantProducerRouter, { participantId, routerId: this.#producerRouter });
+      await manager.insert(ParticipantConsumerRouter, { participantId, routerId: this.#consumerRouter });
+    });
+    const type = "DoordarshanUserJoined";
+    this.#sent(
+      type,
+      await this.container.signals.publish({
+        type,
+        meetingId,
+        senderId: participantId,
+        payload: { userJoinedReason: "joined" },
+      }),
+    );
+  }
+
+  async #publish(): Promise<void> {
+    const { meetingId } = this;
+    const [participantId, transportId] = ["asha", `${meetingId}-asha-send`];
+    this.story.step("asha publishes audio and video");
+    await this.container.transaction(async ({ manager }) => {
+      await manager.insert(ParticipantProducerTransport, { participantId, transportId });
+      const rows = KINDS.map((kind) => ({
+        participantId,
+        meetingId,
+        transportId,
+        kind,
+        producers: 1,
+        producerId: this.#producerMap[kind] as string,
+      }));
+      await manager.insert(ParticipantProducer, rows);
+    });
+    const type = "DoordarshanStreamPublish";
+    const payload = { publishReason: "camera on", producerMap: this.#producerMap, participantId };
+    this.#sent(type, await this.container.signals.publish({ type, meetingId, senderId: participantId, payload }));
+  }
+
+  async #consume(): Promise<void> {
+    const { meetingId } = this;
+    const [participantId, transportId] = ["ravi", `${meetingId}-ravi-receive`];
+    this.story.step("ravi consumes both");
+    await this.container.transaction(async ({ manager }) => {
+      await manager.insert(ParticipantConsumerTransport, { participantId, transportId });
+      const shared = { participantId, targetParticipantId: "asha", meetingId, transportId, consumers: 1 };
+      await manager.insert(
+        ParticipantConsumer,
+        KINDS.map((kind) => ({ ...shared, kind, consumerId: `${meetingId}-ravi-${kind}` })),
+      );
+    });
+    const consumers = await this.container.repositories.participantConsumers.countBy({ meetingId });
+    this.story.done(`${consumers} consumers in the meeting`);
+  }
+
+  async #unpublish(): Promise<void> {
+    const { meetingId } = this;
+    this.story.step("asha stops publishing");
+    await this.container.transaction(async ({ manager }) => {
+      await manager.delete(ParticipantConsumer, { meetingId, targetParticipantId: "asha" });
+      await manager.delete(ParticipantProducer, { meetingId, participantId: "asha" });
+    });
+    const type = "DoordarshanStreamUnPublish";
+    const payload = { unPublishReason: "camera off", producerMap: this.#producerMap, participantId: "asha" };
+    this.#sent(type, await this.container.signals.publish({ type, meetingId, senderId: "asha", payload }));
+  }
+
+  async #leave(): Promise<void> {
+    const { meetingId } = this;
+    this.story.step("ravi leaves; then the node is lost");
+    await this.container.repositories.participantMeetings.delete({
+      meetingId,
+      participantId: "ravi",
+      instanceId: "phone",
+    });
+    const left = "DoordarshanUserLeft";
+    const payload = { userLeftReason: "hung up", instanceId: "phone" };
+    this.#sent(left, await this.container.signals.publish({ type: left, meetingId, senderId: "ravi", payload }));
+    const lost = "DoordarshanDisconnect";
+    this.#sent(
+      lost,
+      await this.container.signals.publish({
+        type: lost,
+        meetingId,
+        senderId: "system",
+        payload: { disconnectReason: "node lost" },
+      }),
+    );
+  }
+
+  async #readBack(): Promise<void> {
+    const stream = `room-stream:${this.meetingId}`;
+    this.story.step(`${stream} is read back`);
+    for (const entry of await this.container.signals.read(this.meetingId)) {
+      if (entry.kind === "unrecognised") throw new Error(`${entry.id} is not a signal: ${entry.reason}`);
+      this.story.done(`${entry.id}  ${entry.type} from ${entry.senderId}`);
+    }
+    const [first] = await this.container.redis.readStream(stream, { count: 1 });
+    this.story.progress(`the first as redis-cli XRANGE ${stream} - + COUNT 1 shows it:`);
+    for (const [field, value] of Object.entries(first?.fields ?? {})) this.story.progress(`  ${field}: ${value}`);
+  }
+
+  async #end(): Promise<void> {
+    const { meetingId } = this;
+    this.story.step("The meeting ends");
+    await this.container.transaction(async ({ manager }) => {
+      // Child first: the cascades of some MySQL versions lose rows.
+      await manager.delete(ParticipantMeeting, { meetingId });
+      await manager.delete(MeetingStatus, { meetingId });
+      await manager.delete(RouterWorker, [{ routerId: this.#producerRouter }, { routerId: this.#consumerRouter }]);
+    });
+    const fleet: readonly unknown[] = [ContainerHeartbeat, WorkerContainer];
+    for (const entity of entities.filter((each) => !fleet.includes(each))) {
+      const rows = await this.container.dataSource.manager.count(entity);
+      if (rows > 0) throw new Error(`${entity.name} still has ${rows} rows`);
+    }
+    this.story.done("none of its rows is left in any table");
+  }
+
+  #sent(type: string, { entryId }: { entryId: string }): void {
+    this.story.done(`${type} is stored as ${entryId}`);
+  }
+}

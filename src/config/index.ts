@@ -1,0 +1,35 @@
+import { ConfigNilError } from "../errors.js";
+import { type Environment, readEnvironment } from "./environment.js";
+import { readMysqlConfig } from "./mysqlConfig.js";
+import { readRedisConfig } from "./redisConfig.js";
+import { Report } from "./report.js";
+import { Secret } from "./secret.js";
+import type { DataConfig } from "./types.js";
+
+export { formatDsn, parseDsn } from "./connectionString.js";
+export { loadDotenv } from "./dotenvFile.js";
+export { type Credentials, readCredentials } from "./secretFile.js";
+export type * from "./types.js";
+export { type Variable, type VariableName, variables } from "./variables.js";
+export { type Environment, Secret };
+
+/**
+ * Reads the configuration from `environment` (default: the process's) into a frozen object that is safe to print.
+ * `variables` lists what is read, with defaults and bounds. Files that variables name are not opened here.
+ * @throws ConfigError listing every variable that is wrong, never a value
+ * @throws ConfigNilError without an environment
+ */
+export function loadConfig(environment: Environment = process.env): DataConfig {
+  if (typeof environment !== "object" || environment === null) throw new ConfigNilError();
+  const report = new Report();
+  const settings = readEnvironment(environment, report);
+  const mysql = readMysqlConfig(settings, report);
+  const redis = readRedisConfig(settings, report);
+  report.throwProblems();
+  return deepFreeze({ mysql, redis, notices: report.notices });
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === "object" && member !== null) deepFreeze(member);
+  return Object.freeze(value);
+}

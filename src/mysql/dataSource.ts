@@ -1,0 +1,144 @@
+import { readFileSync } from "node:fs";
+import type { PoolOptions } from "mysql2";
+import { DataSource, type Logger as TypeormLogger } from "typeorm";
+import { migrations } from "../../migrations/index.js";
+import { readCredentials } from "../config/index.js";
+import type { DataConfig, MysqlConfig, TlsConfig } from "../config/types.js";
+import { ConfigError } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import { toDataError } from "./driverErrors.js";
+import { entities } from "./entities/index.js";
+import { GuardedPool } from "./pool.js";
+import { sessionSql } from "./session.js";
+
+export type { DataSource } from "typeorm";
+export { closeDataSource, openDataSource, pingMysql } from "./opening.js";
+
+export interface DataSourceOptions {
+  /** Is told of unfit credentials files and of connections that fail while idle. Default: nobody. */
+  readonly logger?: Logger;
+  /** Whether a statement may take at most `queryTimeoutMs`, here and on the server. Default true; migrations set false. */
+  readonly limitStatements?: boolean;
+}
+
+/**
+ * Makes the pooled DataSource; connects to nothing. Statements of every kind (`query`, repositories, query builders) run
+ * under `acquireTimeoutMs` and `queryTimeoutMs` and throw errors of this package, which hold neither SQL nor values.
+ * @throws CredentialError when the secret file cannot be used
+ * @throws ConfigError when the file of the certificate authority cannot be read
+ */
+export function createDataSource(
+  { mysql }: Pick<DataConfig, "mysql">,
+  { logger, limitStatements = true }: DataSourceOptions = {},
+): DataSource {
+  const statementTimeoutMs = limitStatements ? mysql.queryTimeoutMs : undefined;
+  const secrets = connectionSecrets(mysql, logger);
+  const pool = new GuardedPool({
+    config: mysql,
+    secrets,
+    sessionSql: sessionSql(mysql, statementTimeoutMs),
+    statementTimeoutMs,
+  });
+  const dataSource = new DataSource({
+    type: "mysql",
+    // TypeORM asks this object for a pool as it would ask the mysql2 module.
+    driver: pool,
+    ...address(mysql),
+    database: mysql.database,
+    connectTimeout: mysql.connectTimeoutMs,
+    timezone: "Z",
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    entities: [...entities],
+    migrations: [...migrations],
+    migrationsTransactionMode: "each",
+    synchronize: false,
+    logging: false,
+    ...(logger && { logger: typeormLogger(logger) }),
+  });
+  pool.attach(dataSource);
+  throwOurErrors(dataSource);
+  tellEngineApart(dataSource);
+  return dataSource;
+}
+
+function address({ address }: MysqlConfig): { host: string; port: number } | { socketPath: string } {
+  return "socketPath" in address ? { socketPath: address.socketPath } : { host: address.host, port: address.port };
+}
+
+function connectionSecrets({ credentials, tls }: MysqlConfig, logger: Logger | undefined): PoolOptions {
+  const { username, password, warnings } = readCredentials(credentials);
+  for (const { variable, message } of warnings) logger?.warn({ event: "config.notice", variable }, message);
+  logger?.info(
+    { event: "mysql.credentials", source: credentials.kind, variable: credentials.variable },
+    "MySQL credentials read",
+  );
+  return {
+    ...(username !== undefined && { user: username }),
+    ...(password && { password: password.reveal() }),
+    ...(tls && { ssl: tlsOptions(tls) }),
+    multipleStatements: false,
+    flags: ["-LOCAL_FILES"],
+  };
+}
+
+/** mysql2 checks the host name only when told to. */
+function tlsOptions({ caFile, verify }: TlsConfig): NonNullable<PoolOptions["ssl"]> {
+  return {
+    rejectUnauthorized: verify,
+    verifyIdentity: verify,
+    ...(caFile !== undefined && { ca: readAuthority(caFile) }),
+  };
+}
+
+function readAuthority(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([{ variable: "MYSQL_TLS_CA_FILE", problem: `names a file that cannot be read (${code})` }]);
+  }
+}
+
+/** TypeORM writes some SQL, and reads the schema, by engine; which one it is shows only once connected. */
+function tellEngineApart(dataSource: DataSource): void {
+  const initialize = dataSource.initialize.bind(dataSource);
+  dataSource.initialize = async () => {
+    await initialize();
+    const [row]: { version: string }[] = await dataSource.query("SELECT VERSION() AS version");
+    const options: { type: string } = dataSource.driver.options;
+    options.type = row?.version.includes("MariaDB") ? "mariadb" : "mysql";
+    return dataSource;
+  };
+}
+
+/** TypeORM's own errors carry the statement and its parameters. */
+function throwOurErrors(dataSource: DataSource): void {
+  const createQueryRunner = dataSource.createQueryRunner.bind(dataSource);
+  dataSource.createQueryRunner = (mode) => {
+    const runner = createQueryRunner(mode);
+    const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+    runner.query = async (...args: unknown[]) => {
+      try {
+        // biome-ignore lint/suspicious/noExplicitAny: the overloads' result depends on an argument.
+        return (await query(...args)) as any;
+      } catch (error) {
+        throw toDataError(error);
+      }
+    };
+    return runner;
+  };
+}
+
+/** Passes on what happens to connections, and never a statement. */
+function typeormLogger(logger: Logger): TypeormLogger {
+  const nothing = () => undefined;
+  return {
+    logQuery: nothing,
+    logQueryError: nothing,
+    logQuerySlow: nothing,
+    logSchemaBuild: (message) => logger.debug({ event: "mysql.schema" }, message),
+    logMigration: (message) => logger.info({ event: "mysql.migration" }, message),
+    log: (level, message) => level === "warn" && logger.warn({ event: "mysql.warning" }, String(message)),
+  };
+}

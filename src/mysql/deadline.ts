@@ -1,0 +1,71 @@
+import { type DataError, OperationAbortedError } from "../errors.js";
+
+export interface DeadlineOptions {
+  readonly timeoutMs: number;
+  /** Ends the wait early. */
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the error for a wait that took too long. */
+  readonly overdue: () => DataError;
+}
+
+/** One point in time that many waits share. `dispose` it, or its timer keeps the process alive until then. */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #callerSignal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout;
+  readonly #over: Promise<never>;
+  readonly #end: number;
+  #rejectOver!: (error: DataError) => void;
+  #error: DataError | undefined;
+
+  constructor({ timeoutMs, signal, overdue }: DeadlineOptions) {
+    this.#over = new Promise((_, reject) => {
+      this.#rejectOver = reject;
+    });
+    // Nobody may be racing when it ends.
+    this.#over.catch(() => undefined);
+    this.#end = performance.now() + timeoutMs;
+    this.#timer = setTimeout(() => this.#finish(overdue()), timeoutMs);
+    this.#callerSignal = signal;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted) this.#onAbort();
+  }
+
+  /** Fires when it is over, however it ended. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Why it is over; undefined while it is not. */
+  get error(): DataError | undefined {
+    return this.#error;
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#end - performance.now());
+  }
+
+  /**
+   * The promise's outcome, or the deadline's error if that comes first.
+   * The promise itself goes on; its later rejection is taken care of.
+   */
+  race<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([this.#over, promise]);
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#callerSignal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onAbort = () => this.#finish(new OperationAbortedError("The caller's signal fired"));
+
+  #finish(error: DataError): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.dispose();
+    // Before the signal, so that racing callers see this error and not what its listeners cause.
+    this.#rejectOver(error);
+    this.#controller.abort(error);
+  }
+}

@@ -1,0 +1,21 @@
+import { Column, Entity, Index, PrimaryColumn } from "typeorm";
+import { ID, NAME } from "./columnTypes.js";
+import { exactBigint } from "./exactBigint.js";
+
+/** A running media node, and when it was last heard of. */
+@Entity({ name: "container_heartbeat" })
+@Index("idx_container_heartbeat_tenant", ["tenant"])
+export class ContainerHeartbeat {
+  @PrimaryColumn({ name: "container_id", ...ID })
+  containerId!: string;
+
+  @Column({ name: "host", ...NAME, nullable: true })
+  host!: string | null;
+
+  @Column({ name: "tenant", ...NAME, nullable: true })
+  tenant!: string | null;
+
+  /** Unix time in nanoseconds, exact. */
+  @Column({ name: "heartbeat", type: "bigint", nullable: true, transformer: exactBigint })
+  heartbeat!: bigint | null;
+}

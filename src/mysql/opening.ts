@@ -1,0 +1,63 @@
+import type { DataSource } from "typeorm";
+import { DeadlineExceededError, MysqlPingError } from "../errors.js";
+import { withLease } from "./borrowing.js";
+import { connectionAdvice } from "./connectionAdvice.js";
+import { Deadline } from "./deadline.js";
+import { toDataError } from "./driverErrors.js";
+import { poolOf } from "./pool.js";
+
+/**
+ * Connects and pings, within `timeoutMs` milliseconds. Nothing stays open when it fails.
+ * @throws MysqlPingError saying what to check
+ */
+export async function openDataSource(dataSource: DataSource, timeoutMs: number): Promise<void> {
+  const deadline = pingDeadline(timeoutMs);
+  const initializing = dataSource.initialize();
+  try {
+    await deadline.race(initializing);
+    await ask(dataSource, deadline);
+  } catch (error) {
+    initializing.catch(() => undefined);
+    await closeDataSource(dataSource, 0);
+    throw pingError(error);
+  } finally {
+    deadline.dispose();
+  }
+}
+
+/**
+ * Asks the server for an answer, within `timeoutMs` milliseconds.
+ * @throws MysqlPingError saying what to check
+ */
+export async function pingMysql(dataSource: DataSource, timeoutMs: number): Promise<void> {
+  const deadline = pingDeadline(timeoutMs);
+  try {
+    await ask(dataSource, deadline);
+  } catch (error) {
+    throw pingError(error);
+  } finally {
+    deadline.dispose();
+  }
+}
+
+/** Waits at most `timeoutMs` milliseconds for statements in flight, then cuts them off. Never throws; harmless when closed. */
+export async function closeDataSource(dataSource: DataSource, timeoutMs: number): Promise<void> {
+  const pool = poolOf(dataSource);
+  pool.drainMs = timeoutMs;
+  if (dataSource.isInitialized) await dataSource.destroy();
+  else await pool.close(timeoutMs);
+}
+
+function ask(dataSource: DataSource, deadline: Deadline): Promise<void> {
+  return withLease(dataSource, deadline, ({ lease }) => lease.control("SELECT 1"));
+}
+
+function pingDeadline(timeoutMs: number): Deadline {
+  const overdue = () => new DeadlineExceededError(`MySQL did not answer within ${Math.round(timeoutMs)} ms`);
+  return new Deadline({ timeoutMs, overdue });
+}
+
+function pingError(error: unknown): MysqlPingError {
+  const cause = toDataError(error);
+  return new MysqlPingError(`${cause.message}. ${connectionAdvice(cause)}`, { cause });
+}

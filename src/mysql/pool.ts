@@ -1,0 +1,205 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { EventEmitter, once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
+import type { DataSource } from "typeorm";
+import type { MysqlConfig } from "../config/types.js";
+import { AcquireTimeoutError, type DataError, DriverError, QueryError } from "../errors.js";
+import { Limiter } from "../limiter.js";
+import { Deadline } from "./deadline.js";
+import { toDataError } from "./driverErrors.js";
+import { Lease } from "./lease.js";
+
+export interface GuardedPoolOptions {
+  readonly config: MysqlConfig;
+  /** Given to mysql2 beside what TypeORM passes, so that the DataSource never holds a password. */
+  readonly secrets: PoolOptions;
+  /** Runs on each new connection before anyone gets it. */
+  readonly sessionSql: string;
+  /** How long one statement may take, in milliseconds; undefined: for ever. */
+  readonly statementTimeoutMs: number | undefined;
+}
+
+const pools = new WeakMap<DataSource, GuardedPool>();
+
+/** The pool under a DataSource that `createDataSource` made. */
+export function poolOf(dataSource: DataSource): GuardedPool {
+  const pool = pools.get(dataSource);
+  if (!pool) throw new TypeError("This DataSource was not made by createDataSource()");
+  return pool;
+}
+
+/**
+ * A mysql2 pool whose waits end: TypeORM takes it for the `mysql2` module (`createPool`) and for its pool.
+ * mysql2's own pool has no acquire timeout, hands out busy connections and waits for frozen servers.
+ */
+export class GuardedPool {
+  readonly limiter: Limiter;
+  /** How long `end` waits for borrowed connections, in milliseconds. */
+  drainMs = 5_000;
+  readonly #options: GuardedPoolOptions;
+  readonly #sockets = new Set<Socket>();
+  readonly #leases = new Set<Lease>();
+  readonly #ready = new WeakSet<PoolConnection>();
+  readonly #callerSignal = new AsyncLocalStorage<AbortSignal>();
+  readonly #changes = new EventEmitter();
+  #pool: Pool | undefined;
+
+  constructor(options: GuardedPoolOptions) {
+    this.#options = options;
+    this.limiter = new Limiter({
+      limit: options.config.maxConnections,
+      queueLimit: options.config.acquireQueueLimit,
+      timeoutMs: options.config.acquireTimeoutMs,
+      refused: (reason) => this.#refused(reason),
+    });
+  }
+
+  /** The default deadline of a transaction, in milliseconds. */
+  get queryTimeoutMs(): number {
+    return this.#options.config.queryTimeoutMs;
+  }
+
+  /** Makes `poolOf(dataSource)` find this pool. */
+  attach(dataSource: DataSource): void {
+    pools.set(dataSource, this);
+  }
+
+  createPool(options: PoolOptions): this {
+    this.#pool = createPool({
+      ...options,
+      ...this.#options.secrets,
+      ...poolLimits(this.#options.config),
+      stream: () => this.#openSocket(),
+    });
+    // A connection may raise an error while nobody uses it; the pool drops it, and that is all there is to do.
+    this.#pool.on("connection", (connection) => connection.on("error", () => undefined));
+    return this;
+  }
+
+  getConnection(done: (error: DataError | null, lease?: Lease) => void): void {
+    this.#acquire().then((lease) => done(null, lease), done);
+  }
+
+  /** Whoever acquires inside `run` stops waiting when `signal` fires. */
+  withSignal<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    return this.#callerSignal.run(signal, run);
+  }
+
+  /** What TypeORM's `destroy()` calls. */
+  end(done: (error?: Error) => void): void {
+    this.close(this.drainMs).then(() => done(), done);
+  }
+
+  /** Waits at most `timeoutMs` for borrowed connections to come back, then cuts what is left. */
+  async close(timeoutMs: number): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    const deadline = new Deadline({ timeoutMs, overdue: closedError });
+    await this.#whenEmpty(this.#leases, deadline);
+    // Says goodbye on each connection; a frozen server would never answer it.
+    pool?.end(() => undefined);
+    await this.#whenEmpty(this.#sockets, deadline);
+    deadline.dispose();
+    for (const lease of this.#leases) lease.destroy(closedError());
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #acquire(): Promise<Lease> {
+    const signal = this.#callerSignal.getStore();
+    const began = performance.now();
+    const leave = await this.limiter.acquire({ signal });
+    const timeoutMs = Math.max(1, this.#options.config.acquireTimeoutMs - (performance.now() - began));
+    const deadline = new Deadline({ timeoutMs, signal, overdue: () => this.#refused("timeout") });
+    const opening = this.#open(leave);
+    try {
+      return await deadline.race(opening);
+    } catch (error) {
+      // Nobody waits for it any more.
+      opening.then((lease) => lease.release()).catch(() => undefined);
+      throw error;
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  async #open(leave: () => void): Promise<Lease> {
+    try {
+      const connection = await this.#checkOut();
+      const lease: Lease = new Lease(connection, {
+        statementTimeoutMs: this.#options.statementTimeoutMs,
+        onEnd: () => this.#ended(lease, leave),
+      });
+      this.#leases.add(lease);
+      if (!this.#ready.has(connection)) await this.#prepare(connection, lease);
+      return lease;
+    } catch (error) {
+      leave();
+      throw toDataError(error);
+    }
+  }
+
+  #checkOut(): Promise<PoolConnection> {
+    return new Promise((resolve, reject) => {
+      if (!this.#pool) return reject(closedError());
+      this.#pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+    });
+  }
+
+  async #prepare(connection: PoolConnection, lease: Lease): Promise<void> {
+    try {
+      await lease.prepareSession(this.#options.sessionSql);
+      this.#ready.add(connection);
+    } catch (error) {
+      lease.destroy();
+      throw error;
+    }
+  }
+
+  #ended(lease: Lease, leave: () => void): void {
+    this.#leases.delete(lease);
+    leave();
+    this.#changes.emit("change");
+  }
+
+  /** Ours, so that sockets still connecting can be closed too. */
+  #openSocket(): Socket {
+    const { address } = this.#options.config;
+    const keptAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
+    const socket = "socketPath" in address ? connect(address.socketPath) : connect({ ...address, ...keptAlive });
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#changes.emit("change");
+    });
+    return socket;
+  }
+
+  async #whenEmpty(set: ReadonlySet<unknown>, deadline: Deadline): Promise<void> {
+    while (set.size > 0 && !deadline.error) {
+      await deadline.race(once(this.#changes, "change", { signal: deadline.signal })).catch(() => undefined);
+    }
+  }
+
+  #refused(reason: "timeout" | "queue-full"): AcquireTimeoutError {
+    const { inUse, waiting, options } = this.limiter;
+    const what = reason === "timeout" ? `No connection within ${options.timeoutMs} ms` : "Too many callers wait";
+    return new AcquireTimeoutError(
+      `${what}: ${inUse} of ${options.limit} connections are in use and ${waiting} of at most ${options.queueLimit} callers wait`,
+    );
+  }
+}
+
+/** The limiter bounds the connections. mysql2's own limit is one above, since its idle reaper runs only below it. */
+function poolLimits({ maxConnections, maxIdleConnections, idleTimeoutMs }: MysqlConfig): PoolOptions {
+  return {
+    connectionLimit: maxConnections + 1,
+    maxIdle: Math.min(maxIdleConnections, maxConnections),
+    idleTimeout: idleTimeoutMs,
+    gracefulEnd: true,
+  };
+}
+
+function closedError(): QueryError {
+  return new QueryError(new DriverError("The connection pool is closed", { driverCode: "ERR_POOL_CLOSED" }));
+}

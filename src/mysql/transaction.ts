@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DataSource, EntityManager } from "typeorm";
+import { CommitUnknownError, DeadlineExceededError, InvalidInputError, TransactionRetriesError } from "../errors.js";
+import { type Borrowed, withLease } from "./borrowing.js";
+import { Deadline } from "./deadline.js";
+import { isRetryable, saysNotCommitted } from "./driverErrors.js";
+import type { Lease } from "./lease.js";
+import { poolOf } from "./pool.js";
+
+const MAX_RETRIES = 5;
+const FIRST_BACKOFF_MS = 10;
+
+export interface Transaction {
+  /** Runs on the transaction's connection; refuses everything once the transaction has ended. */
+  readonly manager: EntityManager;
+}
+
+export type IsolationLevel = "READ UNCOMMITTED" | "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE";
+
+export interface TransactionOptions {
+  /** One deadline over acquiring, all statements, commit, rollback and retries. Default: the configured query timeout. */
+  readonly timeoutMs?: number;
+  /** Ends the transaction early, as the deadline would. */
+  readonly signal?: AbortSignal;
+  /** Default: the server's. */
+  readonly isolation?: IsolationLevel;
+}
+
+/**
+ * Runs `work` in one transaction: commits when it resolves, rolls back and rethrows when it throws.
+ * After a deadlock or a lock wait timeout the whole of it, `work` included, runs again, at most 5 times.
+ * @throws DeadlineExceededError, OperationAbortedError: not committed
+ * @throws CommitUnknownError: COMMIT was sent and its answer lost; never retried
+ * @throws InvalidInputError: `timeoutMs` is not a time
+ * @throws TransactionRetriesError, ReadOnlyError, QueryError, AcquireTimeoutError: not committed
+ */
+export async function runTransaction<T>(
+  dataSource: DataSource,
+  work: (tx: Transaction) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const timeoutMs = checkTimeout(options.timeoutMs ?? poolOf(dataSource).queryTimeoutMs);
+  const overdue = () =>
+    new DeadlineExceededError(`The transaction took longer than ${timeoutMs} ms; it was not committed`);
+  const deadline = new Deadline({ timeoutMs, signal: options.signal, overdue });
+  try {
+    return await withRetries(deadline, () => attempt(dataSource, deadline, work, options.isolation));
+  } finally {
+    deadline.dispose();
+  }
+}
+
+function checkTimeout(timeoutMs: number): number {
+  if (timeoutMs > 0 && timeoutMs < 2 ** 31) return timeoutMs;
+  throw new InvalidInputError("timeoutMs", "must be above 0 and below 2^31 milliseconds");
+}
+
+async function withRetries<T>(deadline: Deadline, run: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      if (attempts > MAX_RETRIES) throw new TransactionRetriesError(attempts, error.cause);
+      await deadline.race(sleep(backoffMs(attempts), undefined, { signal: deadline.signal }));
+    }
+  }
+}
+
+/** Full jitter, so that those who met do not meet again. */
+function backoffMs(attempts: number): number {
+  return Math.random() * FIRST_BACKOFF_MS * 2 ** attempts;
+}
+
+/** How far an attempt came: what the deadline, which comes from outside, has to know. */
+interface Progress {
+  commitSent: boolean;
+  failure?: unknown;
+}
+
+async function attempt<T>(
+  dataSource: DataSource,
+  deadline: Deadline,
+  work: (tx: Transaction) => Promise<T>,
+  isolation: IsolationLevel | undefined,
+): Promise<T> {
+  const progress: Progress = { commitSent: false };
+  try {
+    return await withLease(dataSource, deadline, (borrowed) => perform(borrowed, progress, work, isolation));
+  } catch (error) {
+    if (error !== deadline.error) throw error;
+    if (progress.commitSent) throw commitUnknown(error);
+    // The deadline passed while rolling back: why it was rolled back says more.
+    throw progress.failure ?? error;
+  }
+}
+
+async function perform<T>(
+  { lease, runner }: Borrowed,
+  progress: Progress,
+  work: (tx: Transaction) => Promise<T>,
+  isolation: IsolationLevel | undefined,
+): Promise<T> {
+  try {
+    await runner.startTransaction(isolation);
+    const result = await work({ manager: runner.manager });
+    lease.seal();
+    await commit(lease, progress);
+    return result;
+  } catch (error) {
+    // A deadlock undid everything, whatever `work` made of it.
+    progress.failure = error instanceof CommitUnknownError ? error : (lease.doomed ?? error);
+    await rollBack(lease);
+    throw progress.failure;
+  }
+}
+
+async function commit(lease: Lease, progress: Progress): Promise<void> {
+  if (lease.doomed) throw lease.doomed;
+  lease.requireConnection();
+  progress.commitSent = true;
+  try {
+    await lease.control("COMMIT");
+  } catch (error) {
+    if (!saysNotCommitted(error)) throw commitUnknown(error);
+    progress.commitSent = false;
+    throw error;
+  }
+}
+
+/** Without ROLLBACK's answer the connection may still hold the transaction's locks. */
+async function rollBack(lease: Lease): Promise<void> {
+  lease.seal();
+  await lease.control("ROLLBACK").catch(() => lease.destroy());
+}
+
+function commitUnknown(cause: unknown): CommitUnknownError {
+  return new CommitUnknownError(
+    "COMMIT was sent and its answer lost: the transaction may or may not be in the database. Look before you repeat it",
+    { cause },
+  );
+}

@@ -1,0 +1,149 @@
+import type { DataConfig } from "../config/types.js";
+import { BackpressureError, ClientNilError } from "../errors.js";
+import { Limiter } from "../limiter.js";
+import type { Logger } from "../telemetry/logger.js";
+import { checkConnection, type ServerInfo } from "./connectCheck.js";
+import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
+import { Operation, type SendOptions } from "./operation.js";
+import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
+
+export type { SendOptions } from "./operation.js";
+export type { MessageHandler, Subscription } from "./subscriptions.js";
+
+export interface RedisClientState {
+  readonly status: "new" | "ready" | "disconnected" | "closed";
+  /** Commands in flight, and callers waiting for a place. */
+  readonly inFlight: number;
+  readonly waiting: number;
+}
+
+/** Redis, a cluster or a single instance alike. */
+export interface RedisClient {
+  /**
+   * Connects, authenticates and pings; in cluster mode it also waits until the cluster reports every slot as served.
+   * @throws RedisPingError that tells what to check; nothing is left open then
+   */
+  connect(timeoutMs: number): Promise<void>;
+  /**
+   * Sends one command and resolves with its reply, byte strings as UTF-8.
+   * What was certainly not executed (no connection, a failover under way) is tried again until the deadline;
+   * a write whose reply was lost never is, a read up to `maxRetries` times.
+   * @throws NotStoredError a write was not executed by the deadline
+   * @throws PublishUnknownError a write was sent and its reply lost: it may or may not have been executed
+   * @throws DeadlineExceededError a read was not answered by the deadline
+   * @throws RedisCommandError the server refused the command for good (it was not executed), or a read's reply was lost each time
+   * @throws BackpressureError no place in flight came free in time, or too many callers wait; nothing was sent
+   * @throws OperationAbortedError `signal` fired; a write was not executed
+   * @throws ClientNilError after `close()`
+   */
+  send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown>;
+  /**
+   * Receives the messages of a channel on a connection of its own, sharded (SSUBSCRIBE) in a cluster of Redis 7 or later.
+   * Resolves when the server has confirmed it; subscribed again after each reconnection.
+   * @throws RedisCommandError, DeadlineExceededError, OperationAbortedError, ClientNilError
+   */
+  subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
+  /** Whether publishing goes by SPUBLISH. */
+  readonly shardedPubSub: boolean;
+  /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
+  close(timeoutMs: number): Promise<void>;
+  state(): RedisClientState;
+}
+
+/**
+ * Makes a client; reads the secret file, opens nothing.
+ * @throws CredentialError, ConfigError when a file of the configuration cannot be used
+ */
+export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }: { logger: Logger }): RedisClient {
+  return new DriverClient(config.redis, logger, createDriverFactory(config.redis, logger));
+}
+
+class DriverClient implements RedisClient {
+  readonly #config: DataConfig["redis"];
+  readonly #driver: Driver;
+  readonly #limiter: Limiter;
+  readonly #subscriptions: Subscriptions;
+  readonly #operations = new Set<Operation>();
+  #info: ServerInfo | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: DataConfig["redis"], logger: Logger, factory: DriverFactory) {
+    this.#config = config;
+    this.#driver = factory.commands();
+    this.#subscriptions = new Subscriptions(factory, config, logger);
+    this.#limiter = new Limiter({
+      limit: config.maxInFlight,
+      queueLimit: config.maxWaiting,
+      timeoutMs: config.poolTimeoutMs,
+      refused: (reason) => new BackpressureError(backpressure(reason, config)),
+    });
+  }
+
+  async connect(timeoutMs: number): Promise<void> {
+    try {
+      const ask = (command: string, ...args: string[]) => this.send(command, args, { kind: "read", timeoutMs });
+      this.#info = await checkConnection(this.#driver, this.#config, timeoutMs, ask);
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+  }
+
+  async send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
+    if (this.#closing) throw new ClientNilError("redis", "stopped");
+    const operation = new Operation(this.#driver, this.#limiter, this.#config, command, args, options);
+    this.#operations.add(operation);
+    try {
+      return await operation.run();
+    } finally {
+      this.#operations.delete(operation);
+    }
+  }
+
+  async subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription> {
+    if (this.#closing) throw new ClientNilError("redis", "stopped");
+    return this.#subscriptions.add(channel, handler, { sharded: this.shardedPubSub, signal });
+  }
+
+  get shardedPubSub(): boolean {
+    return this.#config.mode === "cluster" && (this.#info?.majorVersion ?? 0) >= 7;
+  }
+
+  close(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    this.#subscriptions.close();
+    const pending = [...this.#operations].map((operation) => operation.finished);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([Promise.all(pending), timeout]);
+    clearTimeout(timer);
+    for (const operation of this.#operations) operation.interrupt("closing");
+    closeDriver(this.#driver);
+  }
+
+  state(): RedisClientState {
+    return { status: this.#status(), inFlight: this.#limiter.inUse, waiting: this.#limiter.waiting };
+  }
+
+  #status(): RedisClientState["status"] {
+    if (this.#closing) return "closed";
+    if (!this.#info) return "new";
+    return this.#driver.status === "ready" ? "ready" : "disconnected";
+  }
+}
+
+function backpressure(
+  reason: "timeout" | "queue-full",
+  { maxInFlight, maxWaiting, poolTimeoutMs }: DataConfig["redis"],
+) {
+  const advice = "check that Redis keeps up, or raise REDIS_CLUSTER_POOL_SIZE or REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS";
+  return reason === "queue-full"
+    ? `${maxInFlight} Redis commands are in flight and ${maxWaiting} callers wait already; nothing was sent; ${advice}`
+    : `${maxInFlight} Redis commands are in flight and none finished in time (pool timeout ${poolTimeoutMs} ms); nothing was sent; ${advice}`;
+}

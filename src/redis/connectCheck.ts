@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Cluster } from "ioredis";
+import type { RedisConfig } from "../config/types.js";
+import { DriverError, RedisPingError } from "../errors.js";
+import type { Driver } from "./connection.js";
+import { lastConnectionError } from "./connectionLog.js";
+import { connectAdvice, toDriverError } from "./driverErrors.js";
+
+export interface ServerInfo {
+  readonly majorVersion: number;
+}
+
+/** Sends a command that may be executed twice, bounded in time. */
+type Ask = (command: string, ...args: string[]) => Promise<unknown>;
+
+/** How often a cluster that does not serve every slot is asked again, in milliseconds. */
+const CLUSTER_STATE_INTERVAL_MS = 200;
+
+/**
+ * Opens the connection and asks whether it is what the configuration says it is.
+ * @throws RedisPingError
+ */
+export async function checkConnection(
+  driver: Driver,
+  config: RedisConfig,
+  timeoutMs: number,
+  ask: Ask,
+): Promise<ServerInfo> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const error = new DriverError(`no answer within ${Math.round(timeoutMs)} ms`, { driverCode: "ETIMEDOUT" });
+    timer = setTimeout(reject, timeoutMs, error);
+  });
+  try {
+    await Promise.race([driver.connect(), timeout]);
+    return await Promise.race([inspectServer(driver, config, performance.now() + timeoutMs, ask), timeout]);
+  } catch (error) {
+    throw pingError(config, rootCause(driver, error));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function inspectServer(driver: Driver, config: RedisConfig, deadline: number, ask: Ask): Promise<ServerInfo> {
+  const info = String(await ask("INFO"));
+  if (driver instanceof Cluster) await inspectCluster(driver, config, deadline, ask);
+  else if (/^cluster_enabled:1/m.test(info))
+    throw new DriverError("the server is a node of a cluster", { driverCode: "CLUSTER_NODE" });
+  await ask("PING");
+  return { majorVersion: Number(/^redis_version:(\d+)/m.exec(info)?.[1] ?? 0) };
+}
+
+async function inspectCluster(cluster: Cluster, config: RedisConfig, deadline: number, ask: Ask): Promise<void> {
+  // In the middle of a failover a cluster reports "fail" for some seconds; a start can wait for that.
+  while (/^cluster_state:fail/m.test(String(await ask("CLUSTER", "INFO")))) {
+    if (performance.now() + 2 * CLUSTER_STATE_INTERVAL_MS > deadline)
+      throw new DriverError("cluster_state is fail", { driverCode: "CLUSTERDOWN" });
+    await sleep(CLUSTER_STATE_INTERVAL_MS);
+  }
+  if (config.connectAllAtStart) await Promise.all(cluster.nodes("master").map((node) => node.ping()));
+}
+
+/** The connection's own error says more than the "closed" or "too late" that follows from it. */
+function rootCause(driver: Driver, error: unknown): DriverError {
+  const cause = error instanceof Error && error.cause instanceof DriverError ? error.cause : toDriverError(error);
+  const code = cause.driverCode;
+  if (code && code !== "ETIMEDOUT") return cause;
+  return lastConnectionError(driver) ?? cause;
+}
+
+function pingError({ mode, addresses }: RedisConfig, cause: DriverError): RedisPingError {
+  const places = addresses.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(", ");
+  const what = mode === "cluster" ? "Redis Cluster" : "Redis";
+  return new RedisPingError(`${what} at ${places} cannot be used: ${cause.message}; ${connectAdvice(cause)}`, {
+    cause,
+  });
+}

@@ -1,0 +1,142 @@
+import { readFileSync } from "node:fs";
+import type { ConnectionOptions } from "node:tls";
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { readCredentials } from "../config/secretFile.js";
+import type { RedisConfig, TlsConfig } from "../config/types.js";
+import { ConfigError } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import { ConnectionLog } from "./connectionLog.js";
+
+/** ioredis' client, of either mode. */
+export type Driver = Redis | Cluster;
+
+/** How long a connection being closed may take to end by itself, in milliseconds. */
+const DISCONNECT_TIMEOUT_MS = 500;
+/** How often the slot table is read anew, in milliseconds: a frozen master closes no connection and so gives no sign. */
+const SLOTS_REFRESH_INTERVAL_MS = 2_000;
+const KEEP_ALIVE_MS = 10_000;
+
+export interface DriverFactory {
+  /** For commands. Nothing is connected yet. */
+  commands(): Driver;
+  /** For subscriptions, which take a connection of their own. */
+  subscriptions(sharded: boolean): Driver;
+}
+
+/**
+ * Reads the secrets and the certificate authority's file; opens nothing.
+ * @throws CredentialError, ConfigError when one of the files cannot be used
+ */
+export function createDriverFactory(config: RedisConfig, logger: Logger): DriverFactory {
+  const shared = sharedOptions(config, logger);
+  return {
+    commands: () => createDriver(config, shared, logger),
+    subscriptions: (sharded) =>
+      createDriver(config, { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null }, logger, {
+        shardedSubscribers: sharded,
+        enableOfflineQueue: true,
+      }),
+  };
+}
+
+function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger, extra: ClusterOptions = {}): Driver {
+  const log = new ConnectionLog(logger);
+  if (config.mode === "single") {
+    // A demoted master goes on answering, with READONLY; only a new connection finds its successor.
+    const reconnectOnError = (error: Error) => error.message.startsWith("READONLY");
+    const retryStrategy = reconnectDelay;
+    const redis = new Redis({ ...config.addresses[0], ...shared, retryStrategy, reconnectOnError });
+    watchNode(redis, config);
+    log.watch(redis);
+    return redis;
+  }
+  const cluster = new Cluster([...config.addresses], { ...clusterOptions(shared), ...extra });
+  cluster.on("+node", (node: Redis) => watchNode(node, config));
+  log.watch(cluster);
+  return cluster;
+}
+
+/**
+ * No command may be sent again by ioredis once its reply is lost: `maxRetriesPerRequest: 0` on a single instance,
+ * `retryDelayOnFailover: 0` in a cluster. What is safe to repeat is repeated by the client, which knows what was sent.
+ */
+function sharedOptions(config: RedisConfig, logger: Logger): RedisOptions {
+  const { username, password, warnings } = readCredentials(config.credentials);
+  for (const { variable, message } of warnings) logger.warn({ event: "credentials", variable }, message);
+  const tls = config.tls && tlsOptions(config.tls);
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    // Needs a permission that an ACL user may lack, and nobody reads it.
+    disableClientInfo: true,
+    connectTimeout: config.dialTimeoutMs,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    keepAlive: KEEP_ALIVE_MS,
+    ...(username && { username }),
+    ...(password && { password: password.reveal() }),
+    ...(config.name && { connectionName: config.name }),
+    ...(tls && { tls }),
+  };
+}
+
+function clusterOptions(shared: RedisOptions): ClusterOptions {
+  const { enableOfflineQueue: _, ...redisOptions } = shared;
+  return {
+    redisOptions,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    // A cluster that lacks a slot must not cost the healthy shards their connections.
+    enableReadyCheck: false,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
+    clusterRetryStrategy: reconnectDelay,
+    // Names stay names, so that TLS checks the host name that was configured.
+    dnsLookup: (address, callback) => callback(null, address),
+  };
+}
+
+function reconnectDelay(times: number): number {
+  return Math.min(20 * 2 ** Math.min(times, 6), 1_000) * (0.5 + Math.random() / 2);
+}
+
+function tlsOptions({ caFile, verify }: TlsConfig): ConnectionOptions {
+  return { rejectUnauthorized: verify, ...(verify && caFile && { ca: readAuthority(caFile) }) };
+}
+
+function readAuthority(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "error";
+    const problem = `names a file that cannot be read (${code})`;
+    throw new ConfigError([{ variable: "REDIS_CLUSTER_TLS_CA_FILE", problem }]);
+  }
+}
+
+/** What ioredis leaves out, for each connection. */
+function watchNode(node: Redis, config: RedisConfig): void {
+  // ioredis' connectTimeout ends with the TCP (or TLS) handshake; a frozen server then leaves AUTH and INFO unanswered for ever.
+  let timer: NodeJS.Timeout | undefined;
+  const drop = () => node.stream.destroy(new Error("The server accepted the connection but did not answer"));
+  node.on("connect", () => {
+    timer = setTimeout(drop, config.dialTimeoutMs);
+  });
+  for (const event of ["ready", "close", "end"]) node.on(event, () => clearTimeout(timer));
+  // When following ASK, ioredis drops the promise of ASKING: a lost connection would end the process as an unhandled rejection.
+  const asking = node.asking.bind(node) as () => Promise<"OK">;
+  node.asking = () => {
+    const sent = asking();
+    sent.catch(() => undefined);
+    return sent;
+  };
+}
+
+/** Closes every connection now, without waiting for a server that may be frozen. */
+export function closeDriver(driver: Driver): void {
+  const nodes = driver instanceof Cluster ? driver.nodes() : [driver];
+  driver.disconnect();
+  for (const node of nodes) node.stream?.destroy();
+}

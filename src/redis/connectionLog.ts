@@ -1,0 +1,54 @@
+import type { DriverError } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { Driver } from "./connection.js";
+import { toDriverError } from "./driverErrors.js";
+
+/** The same trouble is logged at most this often, in milliseconds; a client that reconnects meets it many times a second. */
+const REPEAT_AFTER_MS = 10_000;
+
+const lastErrors = new WeakMap<Driver, DriverError>();
+
+/** Why the driver's last connection failed; cleared when it is ready again. */
+export function lastConnectionError(driver: Driver): DriverError | undefined {
+  return lastErrors.get(driver);
+}
+
+/** Logs what happens to a driver's connections, and remembers the last failure: ioredis tells callers only "closed". */
+export class ConnectionLog {
+  readonly #logger: Logger;
+  readonly #logged = new Map<string, number>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  watch(driver: Driver): void {
+    const failed = (error: unknown, node?: string) => this.#failed(driver, error, node);
+    driver.on("error", failed);
+    driver.on("node error", failed);
+    driver.on("ready", () => {
+      lastErrors.delete(driver);
+      this.#logger.info({ event: "redis.ready" }, "Redis is connected");
+    });
+    driver.on("connecting", () => this.#logger.debug({ event: "redis.connecting" }, "Connecting to Redis"));
+    driver.on("reconnecting", () =>
+      this.#warn("lost", { event: "redis.lost" }, "Redis is not connected; trying again"),
+    );
+  }
+
+  #failed(driver: Driver, error: unknown, node?: string): void {
+    const cause = toDriverError(error);
+    lastErrors.set(driver, cause);
+    const at = typeof node === "string" ? { node } : {};
+    this.#warn(cause.message, { event: "redis.error", code: cause.driverCode, ...at }, cause.message);
+  }
+
+  #warn(key: string, fields: object, message: string): void {
+    const now = performance.now();
+    if (now - (this.#logged.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return;
+    // Bounded: messages may differ without end.
+    if (this.#logged.size >= 100) this.#logged.clear();
+    this.#logged.set(key, now);
+    this.#logger.warn(fields, message);
+  }
+}

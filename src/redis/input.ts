@@ -1,0 +1,81 @@
+import { InvalidInputError } from "../errors.js";
+import { checkMeetingId } from "../ids.js";
+
+/** Streams of meetings: this prefix and the meeting's id. */
+export const ROOM_STREAM_PREFIX = "room-stream:";
+
+export type StreamValue = string | number | boolean | bigint;
+export type StreamValues = Readonly<Record<string, StreamValue>>;
+
+const MAX_NAME_BYTES = 512;
+const MAX_FIELDS = 1_000;
+
+/** @throws InvalidInputError unless `value` can be a key or channel: 1 to 512 bytes, no NUL, no lone surrogate */
+export function checkName(argument: string, value: unknown): string {
+  if (typeof value !== "string" || value === "") throw new InvalidInputError(argument, "must be a non-empty string");
+  checkText(argument, value);
+  if (value.includes("\0")) throw new InvalidInputError(argument, "must not contain a NUL character");
+  if (Buffer.byteLength(value) > MAX_NAME_BYTES)
+    throw new InvalidInputError(argument, `must have at most ${MAX_NAME_BYTES} bytes`);
+  return value;
+}
+
+/** As `checkName`; a meeting's stream must also carry a valid meeting id. */
+export function checkStream(value: unknown): string {
+  const stream = checkName("stream", value);
+  if (stream.startsWith(ROOM_STREAM_PREFIX))
+    checkMeetingId("stream's meeting id", stream.slice(ROOM_STREAM_PREFIX.length));
+  return stream;
+}
+
+/** @throws InvalidInputError when `message` is no string, holds a lone surrogate or is larger than `maxBytes` */
+export function checkMessage(message: unknown, maxBytes: number): string {
+  if (typeof message !== "string") throw new InvalidInputError("message", "must be a string");
+  checkText("message", message);
+  if (Buffer.byteLength(message) > maxBytes) throw new InvalidInputError("message", tooLarge(maxBytes));
+  return message;
+}
+
+/**
+ * An entry's fields and values in turn, as XADD takes them. Numbers and booleans are written as JavaScript prints them.
+ * @throws InvalidInputError naming the field that cannot be stored as it is
+ */
+export function toEntry(values: unknown, maxBytes: number): string[] {
+  if (typeof values !== "object" || values === null || Array.isArray(values) || values instanceof Map)
+    throw new InvalidInputError("values", "must be an object of fields");
+  const fields = Object.keys(values);
+  if (fields.length === 0 || fields.length > MAX_FIELDS)
+    throw new InvalidInputError("values", `must have 1 to ${MAX_FIELDS} fields`);
+  const entry = fields.flatMap((field) => [field, toText(field, (values as Record<string, unknown>)[field])]);
+  const bytes = entry.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > maxBytes) throw new InvalidInputError("values", tooLarge(maxBytes));
+  return entry;
+}
+
+function toText(field: string, value: unknown): string {
+  const argument = `values[${JSON.stringify(field.slice(0, 64))}]`;
+  checkText(argument, field);
+  switch (typeof value) {
+    case "string":
+      return checkText(argument, value);
+    case "number":
+      if (!Number.isFinite(value)) throw new InvalidInputError(argument, "must be a finite number");
+      return String(value);
+    case "boolean":
+    case "bigint":
+      return String(value);
+    default: {
+      const type = value === null ? "null" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+      throw new InvalidInputError(argument, `must be a string, number, boolean or bigint, not ${type}`);
+    }
+  }
+}
+
+function checkText(argument: string, text: string): string {
+  if (!text.isWellFormed()) throw new InvalidInputError(argument, "must not contain a lone surrogate");
+  return text;
+}
+
+function tooLarge(maxBytes: number): string {
+  return `must have at most ${maxBytes} bytes in all (REDIS_MAX_PAYLOAD_BYTES)`;
+}

@@ -1,0 +1,234 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Cluster } from "ioredis";
+import type { RedisConfig } from "../config/types.js";
+import {
+  DeadlineExceededError,
+  DriverError,
+  NotStoredError,
+  OperationAbortedError,
+  PublishUnknownError,
+  RedisCommandError,
+} from "../errors.js";
+import type { Limiter } from "../limiter.js";
+import type { Driver } from "./connection.js";
+import { lastConnectionError } from "./connectionLog.js";
+import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
+import { TrackedCommand } from "./trackedCommand.js";
+
+export interface SendOptions {
+  /** A write is never repeated once it was sent; `read` stands for everything that may be executed twice. */
+  readonly kind: "read" | "write";
+  /**
+   * Bounds the whole call, in milliseconds. By default a command waits up to the pool timeout before it is sent
+   * and up to the read or write timeout after that.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** `once`: one attempt only, whatever its outcome. Default: until the deadline. */
+  readonly attempts?: "once";
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type Interruption = "deadline" | "aborted" | "closing";
+
+/** How one attempt ended: answered, certainly not executed, or sent and never answered. */
+type Attempt =
+  | { readonly kind: "reply"; readonly value: unknown }
+  | { readonly kind: "refused" | "unsent" | "lost"; readonly error: DriverError };
+
+/** The longest pause before the first repetition, in milliseconds; it doubles with each one, up to `MAX_BACKOFF_MS`. */
+const FIRST_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 250;
+
+/** One call of `RedisClient.send`: the one place where a command is tried again, and where its outcome is decided. */
+export class Operation {
+  readonly finished: Promise<void>;
+  readonly #interruption = new AbortController();
+  readonly #deadline: number;
+  readonly #replyTimeoutMs: number;
+  #command: TrackedCommand | undefined;
+  #lastError: DriverError | undefined;
+  #lostReplies = 0;
+  #repetitions = 0;
+  #finish!: () => void;
+
+  constructor(
+    private readonly driver: Driver,
+    private readonly limiter: Limiter,
+    private readonly config: RedisConfig,
+    private readonly name: string,
+    private readonly args: readonly (string | number)[],
+    private readonly options: SendOptions,
+  ) {
+    this.#deadline = performance.now() + (options.timeoutMs ?? config.poolTimeoutMs);
+    this.#replyTimeoutMs = options.kind === "read" ? config.readTimeoutMs : config.writeTimeoutMs;
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  /** Ends the caller's wait; what has been sent stays sent. */
+  interrupt(reason: Interruption): void {
+    this.#interruption.abort(reason);
+  }
+
+  async run(): Promise<unknown> {
+    const { signal } = this.options;
+    const onAbort = () => this.interrupt("aborted");
+    const timer = setTimeout(() => this.#onDeadline(), this.#deadline - performance.now());
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      if (signal?.aborted) throw new OperationAbortedError(`${this.name} was aborted before it began`);
+      return await this.#inPlace();
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      this.#finish();
+    }
+  }
+
+  /** Without a `timeoutMs` the deadline is for being sent; the reply has a timeout of its own. */
+  #onDeadline(): void {
+    if (this.options.timeoutMs !== undefined || !this.#command?.outstanding) this.interrupt("deadline");
+  }
+
+  async #inPlace(): Promise<unknown> {
+    const release = await this.#acquire();
+    try {
+      return await this.#untilDecided();
+    } finally {
+      // ioredis may hold the command longer than its caller waits; its place stays taken, so that memory is bounded.
+      if (this.#command) this.#command.promise.then(release, release);
+      else release();
+    }
+  }
+
+  async #acquire(): Promise<() => void> {
+    const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, this.config.poolTimeoutMs);
+    try {
+      return await this.limiter.acquire({ timeoutMs, signal: this.#interruption.signal });
+    } catch (error) {
+      // The deadline is the limiter's own limit here; either timer may fire first.
+      const reason = this.#interruption.signal.reason as Interruption;
+      if (!(error instanceof OperationAbortedError)) throw error;
+      throw reason === "deadline" ? this.limiter.options.refused("timeout", this.limiter) : this.#interrupted();
+    }
+  }
+
+  async #untilDecided(): Promise<unknown> {
+    for (;;) {
+      const attempt = await this.#attempt();
+      if (!attempt) throw this.#interrupted();
+      if (attempt.kind === "reply") return attempt.value;
+      this.#lastError = attempt.error;
+      if (!this.#mayRepeat(attempt)) throw this.#failed(attempt);
+      if (!(await this.#backOff())) throw this.#interrupted();
+    }
+  }
+
+  /** Resolves with undefined when interrupted first. */
+  #attempt(): Promise<Attempt | undefined> {
+    const { signal } = this.#interruption;
+    if (signal.aborted) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      let replyTimer: NodeJS.Timeout | undefined;
+      const settle = (attempt: Attempt | undefined) => {
+        clearTimeout(replyTimer);
+        signal.removeEventListener("abort", onInterrupt);
+        resolve(attempt);
+      };
+      const onInterrupt = () => {
+        command.withdraw();
+        settle(undefined);
+      };
+      const onSilence = () => {
+        const error = new DriverError(`no reply within ${this.#replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
+        settle({ kind: "lost", error });
+        command.dropConnection(error);
+      };
+      const onSent = () => {
+        clearTimeout(replyTimer);
+        replyTimer = setTimeout(onSilence, this.#replyTimeoutMs);
+      };
+      const command = new TrackedCommand(this.name, this.args, onSent);
+      this.#command = command;
+      signal.addEventListener("abort", onInterrupt, { once: true });
+      command.promise.then(
+        (value) => settle({ kind: "reply", value }),
+        (error: unknown) => settle(this.#classify(command, error)),
+      );
+      this.driver.sendCommand(command);
+      command.watchRefusals();
+    });
+  }
+
+  #classify(command: TrackedCommand, error: unknown): Attempt {
+    if (isServerError(error)) return { kind: "refused", error: toDriverError(error) };
+    if (command.outstanding) return { kind: "lost", error: this.#connectionError(error) };
+    return { kind: "unsent", error: this.#connectionError(error) };
+  }
+
+  /** ioredis tells callers only that the connection is closed; why is known from the connection itself. */
+  #connectionError(error: unknown): DriverError {
+    return lastConnectionError(this.driver) ?? toDriverError(error);
+  }
+
+  #mayRepeat(attempt: Exclude<Attempt, { kind: "reply" }>): boolean {
+    if (this.options.attempts === "once") return false;
+    if (attempt.kind === "refused") return isTemporary(attempt.error);
+    if (attempt.kind === "unsent") return true;
+    this.#lostReplies += 1;
+    return this.options.kind === "read" && this.#lostReplies <= this.config.maxRetries;
+  }
+
+  /** Resolves with false when interrupted, or when the deadline leaves no time for another attempt. */
+  async #backOff(): Promise<boolean> {
+    if (this.driver instanceof Cluster && this.driver.status === "ready") this.driver.refreshSlotsCache();
+    // Spread, so that callers do not come back all at once.
+    const longest = Math.min(FIRST_BACKOFF_MS * 2 ** this.#repetitions++, MAX_BACKOFF_MS);
+    const pause = longest * (0.2 + 0.8 * Math.random());
+    if (performance.now() + pause > this.#deadline && this.options.timeoutMs === undefined) this.interrupt("deadline");
+    try {
+      await sleep(pause, undefined, { signal: this.#interruption.signal });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #failed({ kind, error }: Exclude<Attempt, { kind: "reply" }>): Error {
+    if (kind === "lost" && this.options.kind === "write") return this.#unknown(error);
+    return new RedisCommandError(this.name, error);
+  }
+
+  #unknown(cause: unknown): PublishUnknownError {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `${this.name} was sent and its reply lost (${why}): it may or may not have been executed; look before you repeat`;
+    return new PublishUnknownError(message, { cause });
+  }
+
+  #interrupted(): Error {
+    const reason = this.#interruption.signal.reason as Interruption;
+    const { kind } = this.options;
+    const cause = this.#lastError;
+    if (kind === "write" && this.#command?.outstanding)
+      return this.#unknown(interruptionError(this.name, reason, cause));
+    if (kind === "read" || reason === "aborted") return interruptionError(this.name, reason, cause);
+    const why = cause ? `: ${cause.message}` : "";
+    return new NotStoredError(`${this.name} was not executed, ${REASONS[reason]}${why}; it is safe to repeat`, {
+      cause,
+    });
+  }
+}
+
+const REASONS: Record<Interruption, string> = {
+  deadline: "its deadline passed",
+  aborted: "its caller aborted it",
+  closing: "the Redis client was closed",
+};
+
+function interruptionError(name: string, reason: Interruption, cause: DriverError | undefined): Error {
+  const message = `${name}: ${REASONS[reason]}${cause ? ` (${cause.message})` : ""}`;
+  return reason === "deadline"
+    ? new DeadlineExceededError(message, { cause })
+    : new OperationAbortedError(message, { cause });
+}

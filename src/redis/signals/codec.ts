@@ -1,0 +1,89 @@
+import type { StreamEntry } from "../repository.js";
+import { isPayload, isSignalType } from "./schemas.js";
+import type { DecodedEntry, ReceivedSignal, Signal } from "./types.js";
+
+const MESSAGE_TYPE = "signalMessage";
+
+/** The six fields of an entry, as every service writes and reads them. */
+export type SignalFields = Readonly<
+  Record<"name" | "signal" | "roomId" | "participantId" | "messageType" | "requestId", string>
+>;
+
+export function encodeSignal(signal: Signal & { readonly requestId: string }): SignalFields {
+  const { type, receiverIds, payload } = signal;
+  return {
+    name: type,
+    signal: JSON.stringify({ type, subType: type, version_id: 0, recipient_id: receiverIds ?? null, payload }),
+    roomId: signal.meetingId,
+    participantId: signal.senderId,
+    messageType: MESSAGE_TYPE,
+    requestId: signal.requestId,
+  };
+}
+
+/** Reads both forms of the wire format. Never throws: what is in neither comes back as `unrecognised`, with the reason. */
+export function decodeSignal({ id, fields }: StreamEntry): DecodedEntry {
+  try {
+    const { name, roomId, participantId, requestId } = readFields(fields);
+    const { recipients, payload } = readSignal(name, fields.signal ?? "");
+    if (!isSignalType(name)) throw new Unrecognised("name is no known signal type");
+    if (!isRecipients(recipients)) throw new Unrecognised("its recipients are neither null nor a list of ids");
+    if (!isPayload(name, payload)) throw new Unrecognised("its payload lacks what its type needs");
+    const receiverIds = recipients ?? null;
+    const read = {
+      kind: "signal",
+      id,
+      type: name,
+      meetingId: roomId,
+      senderId: participantId,
+      receiverIds,
+      payload,
+      requestId,
+    };
+    return read as ReceivedSignal;
+  } catch (error) {
+    return { kind: "unrecognised", id, fields, reason: error instanceof Error ? error.message : "unreadable" };
+  }
+}
+
+class Unrecognised extends Error {}
+
+function readFields(fields: StreamEntry["fields"]) {
+  const { name, roomId, participantId, messageType, requestId } = fields;
+  if (messageType !== MESSAGE_TYPE) throw new Unrecognised(`messageType is not ${MESSAGE_TYPE}`);
+  if (!name || !roomId || !participantId || !requestId)
+    throw new Unrecognised("name, roomId, participantId or requestId is missing");
+  return { name, roomId, participantId, requestId };
+}
+
+interface JsonObject {
+  readonly [key: string]: unknown;
+}
+
+/** The second form keeps its payload in `details` and spells its receivers differently. */
+function readSignal(name: string, json: string): { recipients: unknown; payload: unknown } {
+  const signal = parse(json);
+  if (!isObject(signal)) throw new Unrecognised("signal is no JSON object");
+  if (signal.type !== name) throw new Unrecognised("name and the signal's type differ");
+  if (!Object.hasOwn(signal, "details")) return { recipients: signal.recipient_id, payload: signal.payload };
+  const { details } = signal;
+  if (!isObject(details)) throw new Unrecognised("details is no object");
+  return { recipients: signal.receiver_ids, payload: details.payload };
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    // V8's message quotes the text, which may be long and is not ours to log.
+    throw new Unrecognised("signal is not JSON");
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isRecipients(value: unknown): value is string[] | null | undefined {
+  return value === undefined || value === null || (Array.isArray(value) && value.every((id) => typeof id === "string"));
+}

@@ -1,0 +1,40 @@
+import { checkMeetingId } from "../../ids.js";
+import { ROOM_STREAM_PREFIX } from "../input.js";
+import type { PushOptions, ReadOptions, RedisRepository } from "../repository.js";
+import { decodeSignal, encodeSignal } from "./codec.js";
+import { newRequestId } from "./requestId.js";
+import { parseSignal } from "./schemas.js";
+import type { DecodedEntry, Signal } from "./types.js";
+
+export interface PublishedSignal {
+  readonly entryId: string;
+  readonly requestId: string;
+}
+
+/** The signals of meetings, on `room-stream:<meetingId>`. */
+export interface Signals {
+  /**
+   * Validates a signal and appends it to its meeting's stream. Never sent twice: after a `PublishUnknownError` look for the
+   * `requestId` with `read` before you publish again; pass your own where you want to.
+   * @throws InvalidInputError naming what is wrong; otherwise as `RedisRepository.pushToStream`
+   */
+  publish(signal: Signal, options?: PushOptions): Promise<PublishedSignal>;
+  /** Signals in order, entries that are none included as `unrecognised`; empty when the meeting has no stream. */
+  read(meetingId: string, options?: ReadOptions): Promise<DecodedEntry[]>;
+}
+
+export function createSignals(redis: RedisRepository): Signals {
+  return {
+    async publish(input, options) {
+      const signal = parseSignal(input);
+      const requestId = signal.requestId ?? newRequestId(signal.senderId);
+      const stream = `${ROOM_STREAM_PREFIX}${signal.meetingId}`;
+      const entryId = await redis.pushToStream(stream, encodeSignal({ ...signal, requestId }), options);
+      return { entryId, requestId };
+    },
+    async read(meetingId, options) {
+      const entries = await redis.readStream(`${ROOM_STREAM_PREFIX}${checkMeetingId("meetingId", meetingId)}`, options);
+      return entries.map(decodeSignal);
+    },
+  };
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Cluster } from "ioredis";
+import type { RedisConfig } from "../config/types.js";
+import { DeadlineExceededError, OperationAbortedError, RedisCommandError } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import { closeDriver, type Driver, type DriverFactory } from "./connection.js";
+import { isServerError, toDriverError } from "./driverErrors.js";
+
+/** Gets a channel's messages; what it throws, or the promise it returns rejects with, is logged. */
+export type MessageHandler = (message: string) => unknown;
+
+export interface Subscription {
+  /** Ends it: the handler is not called again. Idempotent. */
+  close(): Promise<void>;
+}
+
+const RETRY_PAUSE_MS = 100;
+
+/** Channels and their handlers, on one connection (sharded: one for each master that owns a channel), opened at first use. */
+export class Subscriptions {
+  readonly #handlers = new Map<string, Set<MessageHandler>>();
+  #driver: Driver | undefined;
+  #sharded = false;
+
+  constructor(
+    private readonly factory: DriverFactory,
+    private readonly config: RedisConfig,
+    private readonly logger: Logger,
+  ) {}
+
+  async add(
+    channel: string,
+    handler: MessageHandler,
+    { sharded, signal }: { sharded: boolean; signal: AbortSignal | undefined },
+  ): Promise<Subscription> {
+    if (signal?.aborted) throw new OperationAbortedError("SUBSCRIBE was aborted before it began");
+    this.#driver ??= this.#open(sharded);
+    // A handler that subscribes twice is called twice, and each subscription is closed by itself.
+    const own: MessageHandler = (message) => handler(message);
+    const handlers = this.#handlers.get(channel) ?? new Set();
+    this.#handlers.set(channel, handlers.add(own));
+    const close = async () => {
+      signal?.removeEventListener("abort", close);
+      this.#remove(channel, own);
+    };
+    signal?.addEventListener("abort", close, { once: true });
+    try {
+      await this.#subscribe(channel, own);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { close };
+  }
+
+  close(): void {
+    this.#handlers.clear();
+    if (this.#driver) closeDriver(this.#driver);
+  }
+
+  #open(sharded: boolean): Driver {
+    this.#sharded = sharded;
+    const driver = this.factory.subscriptions(sharded);
+    driver.on(sharded ? "smessage" : "message", (channel: string, message: string) => this.#dispatch(channel, message));
+    // A cluster's subscriptions are renewed by ioredis; a single instance's by us, since ioredis leaves a failure there unhandled.
+    if (!(driver instanceof Cluster)) driver.on("ready", () => this.#renew(driver));
+    return driver;
+  }
+
+  #renew(driver: Exclude<Driver, Cluster>): void {
+    const channels = [...this.#handlers.keys()];
+    if (channels.length === 0) return;
+    driver.subscribe(...channels).catch((error: unknown) => {
+      const cause = toDriverError(error);
+      this.logger.warn(
+        { event: "redis.subscribe", code: cause.driverCode },
+        `Subscribing again failed: ${cause.message}`,
+      );
+    });
+  }
+
+  async #subscribe(channel: string, handler: MessageHandler): Promise<void> {
+    const deadline = performance.now() + this.config.poolTimeoutMs;
+    for (;;) {
+      const error = await this.#trySubscribe(channel, deadline);
+      if (!this.#handlers.get(channel)?.has(handler))
+        throw new OperationAbortedError("SUBSCRIBE was aborted, or the Redis client closed");
+      if (!error) return;
+      if (isServerError(error)) throw new RedisCommandError("SUBSCRIBE", toDriverError(error));
+      if (performance.now() + RETRY_PAUSE_MS > deadline)
+        throw new DeadlineExceededError(`SUBSCRIBE was not confirmed within ${this.config.poolTimeoutMs} ms`, {
+          cause: toDriverError(error),
+        });
+      await sleep(RETRY_PAUSE_MS);
+    }
+  }
+
+  /** Resolves with the error, if any; a server that does not answer counts as one at the deadline. */
+  async #trySubscribe(channel: string, deadline: number): Promise<Error | undefined> {
+    const driver = this.#driver as Driver;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("no reply")), deadline - performance.now());
+    });
+    try {
+      await Promise.race([this.#sharded ? driver.ssubscribe(channel) : driver.subscribe(channel), silence]);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #remove(channel: string, handler: MessageHandler): void {
+    const handlers = this.#handlers.get(channel);
+    if (!handlers?.delete(handler) || handlers.size > 0) return;
+    this.#handlers.delete(channel);
+    const driver = this.#driver as Driver;
+    // Not waited for: without a handler a message is dropped here, and a frozen server must not hold up the caller.
+    const done = this.#sharded ? driver.sunsubscribe(channel) : driver.unsubscribe(channel);
+    done.catch(() => undefined);
+  }
+
+  #dispatch(channel: string, message: string): void {
+    for (const handler of this.#handlers.get(channel) ?? []) {
+      // The function wrapper turns a synchronous throw into a rejection too.
+      (async () => handler(message))().catch((error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error);
+        this.logger.error({ event: "redis.handler", channel }, `A message handler failed: ${text}`);
+      });
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { createServer } from "node:net";
+import { inspect } from "node:util";
+import { expect } from "chai";
+import { ConfigError, DeadlineExceededError, MysqlPingError } from "../../../src/errors.js";
+import { createDataSource, openDataSource, pingMysql } from "../../../src/mysql/dataSource.js";
+import { runTransaction } from "../../../src/mysql/transaction.js";
+import { type Environment, type MysqlServer, type ServerTls, startMysqlServer } from "../../../src/testing/index.js";
+import { createCertificates, type TestCertificates } from "../../support/certificates.js";
+import { type Proxy as FaultyLink, startProxy } from "../../support/proxy.js";
+import { failureOf, mysqlConfig, through, timedFailureOf, withDataSource } from "./testDataSource.js";
+
+describe("opening MySQL", function () {
+  this.timeout(120_000);
+  let server: MysqlServer;
+  let proxy: FaultyLink;
+
+  before(async () => {
+    server = await startMysqlServer();
+    proxy = await startProxy(server);
+  });
+  after(async () => {
+    await proxy?.stop();
+    await server?.stop();
+  });
+  afterEach(() => proxy.thaw());
+
+  const opening = (environment: Environment, timeoutMs = 3_000) =>
+    openDataSource(createDataSource(mysqlConfig(environment)), timeoutMs);
+
+  const refusals: Record<string, [changes: () => Environment, advice: RegExp]> = {
+    "a wrong password": [() => ({ MYSQL_PASSWORD: "canary-password" }), /Check username and password/],
+    "a database that is not there": [
+      () => ({ MYSQL_DB_NAME: "doordarshan_missing" }),
+      /Check that the database exists/,
+    ],
+    "a database that is not the user's": [() => ({ MYSQL_DB_NAME: "mysql" }), /permissions/],
+    "a closed port": [() => ({ MYSQL_PORT: "1" }), /reachable/],
+    "a host without an address": [() => ({ MYSQL_ENDPOINT: "nowhere.invalid" }), /host name/],
+    "a server without TLS": [() => ({ MYSQL_TLS: "true" }), /offers no TLS|unknown authority/],
+  };
+  for (const [what, [changes, advice]] of Object.entries(refusals)) {
+    it(`says what to check: ${what}`, async () => {
+      const error = await failureOf(opening({ ...server.environment, ...changes() }));
+      expect(error).to.be.instanceOf(MysqlPingError);
+      expect(error.message).to.match(advice);
+      for (const text of [inspect(error, { depth: 9 }), JSON.stringify(error)]) {
+        expect(text).to.not.contain("canary-password");
+        expect(text).to.not.contain(server.environment.MYSQL_PASSWORD);
+      }
+    });
+  }
+
+  it("is bounded, and leaves nothing open, when the server takes the connection and says nothing", async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as { port: number };
+    const gone = new Promise((resolve) =>
+      silent.once("connection", (socket) => socket.once("close", resolve).resume()),
+    );
+    const { error, ms } = await timedFailureOf(opening({ ...server.environment, MYSQL_PORT: String(port) }, 300));
+    expect(error).to.be.instanceOf(MysqlPingError);
+    expect(error.message).to.match(/reachable/);
+    expect(ms).to.be.within(295, 400);
+    await gone;
+    silent.close();
+  });
+
+  it("a ping answers in time when the server is frozen, and again when it goes on", () =>
+    withDataSource(through(server.environment, proxy), {}, async (dataSource) => {
+      await pingMysql(dataSource, 1_000);
+      proxy.freeze();
+      const { error, ms } = await timedFailureOf(pingMysql(dataSource, 200));
+      expect(error).to.be.instanceOf(MysqlPingError);
+      expect(ms).to.be.within(195, 300);
+      proxy.thaw();
+      await pingMysql(dataSource, 1_000);
+    }));
+
+  it("keeps the password out of the DataSource, however it is printed", () =>
+    withDataSource(server.environment, {}, async (dataSource) => {
+      const password = server.environment.MYSQL_PASSWORD as string;
+      expect(inspect(dataSource, { depth: 12 })).to.not.contain(password);
+      expect(inspect(dataSource.createQueryRunner(), { depth: 12 })).to.not.contain(password);
+    }));
+
+  it("names the variable when the file of the authority cannot be read", () => {
+    const environment = { ...server.environment, MYSQL_TLS: "true", MYSQL_TLS_CA_FILE: "/nonexistent/ca.pem" };
+    expect(() => createDataSource(mysqlConfig(environment)))
+      .to.throw(ConfigError)
+      .with.property("message")
+      .that.matches(/MYSQL_TLS_CA_FILE .*ENOENT/);
+  });
+
+  describe("with TLS", () => {
+    let certificates: TestCertificates;
+    before(async () => {
+      certificates = await createCertificates();
+    });
+    after(() => certificates?.remove());
+
+    const withTls = async <T>(certificate: ServerTls, use: (environment: Environment) => Promise<T>): Promise<T> => {
+      const secure = await startMysqlServer({ tls: certificate, args: ["--require-secure-transport=ON"] });
+      try {
+        const tls = { MYSQL_ENDPOINT: "localhost", MYSQL_TLS: "true", MYSQL_TLS_CA_FILE: certificates.valid.caFile };
+        return await use({ ...secure.environment, ...tls });
+      } finally {
+        await secure.stop();
+      }
+    };
+    const encrypted = (environment: Environment) =>
+      withDataSource(environment, {}, async (dataSource) => {
+        const [row]: { Value: string }[] = await dataSource.query("SHOW STATUS LIKE 'Ssl_cipher'");
+        return row?.Value !== "";
+      });
+
+    it("connects by host name and by address when the certificate fits, and bounds statements as without", () =>
+      withTls(certificates.valid, async (environment) => {
+        expect(await encrypted(environment)).to.equal(true);
+        expect(await encrypted({ ...environment, MYSQL_ENDPOINT: "127.0.0.1" })).to.equal(true);
+        const unknown = await failureOf(opening({ ...environment, MYSQL_TLS_CA_FILE: undefined }));
+        expect(unknown.message).to.match(/unknown authority/);
+        const plain = await failureOf(opening({ ...environment, MYSQL_TLS: "false", MYSQL_TLS_CA_FILE: undefined }));
+        expect(plain.message).to.match(/MYSQL_TLS/);
+        await withDataSource(environment, { queryTimeoutMs: 200 }, async (dataSource) => {
+          const { error, ms } = await timedFailureOf(runTransaction(dataSource, () => new Promise(() => undefined)));
+          expect(error).to.be.instanceOf(DeadlineExceededError);
+          expect(ms).to.be.below(300);
+        });
+      }));
+
+    const unfit: Record<string, [certificate: () => ServerTls, advice: RegExp]> = {
+      expired: [() => certificates.expired, /has expired/],
+      "for another host": [() => certificates.foreignHost, /for another host/],
+      "of an unknown authority": [() => certificates.foreignAuthority, /unknown authority/],
+    };
+    for (const [what, [certificate, advice]] of Object.entries(unfit)) {
+      it(`refuses a certificate that is ${what}, unless told not to verify`, () =>
+        withTls(certificate(), async (environment) => {
+          for (const MYSQL_ENDPOINT of ["localhost", "127.0.0.1"]) {
+            const error = await failureOf(opening({ ...environment, MYSQL_ENDPOINT }));
+            expect(error).to.be.instanceOf(MysqlPingError);
+            expect(error.message).to.match(advice);
+          }
+          expect(await encrypted({ ...environment, MYSQL_TLS_SKIP_VERIFY: "true" })).to.equal(true);
+        }));
+    }
+  });
+});

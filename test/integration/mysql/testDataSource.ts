@@ -1,0 +1,55 @@
+import { loadConfig } from "../../../src/config/index.js";
+import type { MysqlConfig } from "../../../src/config/types.js";
+import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../../../src/mysql/dataSource.js";
+import type { Environment, MysqlServer } from "../../../src/testing/index.js";
+
+const REDIS = { REDIS_CLUSTER_ADDRESSES: "127.0.0.1:7000" };
+
+/** The configuration for `environment`, with what a test wants otherwise. */
+export function mysqlConfig(environment: Environment, changes: Partial<MysqlConfig> = {}): { mysql: MysqlConfig } {
+  const { mysql } = loadConfig({ ...REDIS, ...environment });
+  return { mysql: { ...mysql, ...changes } };
+}
+
+/** What a server's environment becomes behind a proxy. */
+export function through(environment: Environment, { host, port }: { host: string; port: number }): Environment {
+  return { ...environment, MYSQL_ENDPOINT: host, MYSQL_PORT: String(port) };
+}
+
+/** The environment of the user who may do everything. */
+export function asAdmin({ environment, admin }: MysqlServer): Environment {
+  return { ...environment, MYSQL_USERNAME: admin.username, MYSQL_PASSWORD: admin.password };
+}
+
+/** Runs `use` with an open DataSource and closes it. */
+export async function withDataSource<T>(
+  environment: Environment,
+  changes: Partial<MysqlConfig>,
+  use: (dataSource: DataSource) => Promise<T>,
+): Promise<T> {
+  const dataSource = createDataSource(mysqlConfig(environment, changes));
+  await openDataSource(dataSource, 5_000);
+  try {
+    return await use(dataSource);
+  } finally {
+    await closeDataSource(dataSource, 1_000);
+  }
+}
+
+/** What `promise` throws; fails when it does not throw. */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw new TypeError("Threw what is not an Error");
+  }
+  throw new Error("Did not throw");
+}
+
+/** How long `promise` takes to settle, in milliseconds, and what it throws. */
+export async function timedFailureOf(promise: Promise<unknown>): Promise<{ error: Error; ms: number }> {
+  const began = performance.now();
+  const error = await failureOf(promise);
+  return { error, ms: performance.now() - began };
+}

@@ -1,0 +1,69 @@
+import type { RedisConfig } from "../../../src/config/types.js";
+import { createRedisClient, type RedisClient } from "../../../src/redis/client.js";
+import { createRedisRepository, type RedisRepository } from "../../../src/redis/repository.js";
+import { createSignals, type Signals } from "../../../src/redis/signals/signals.js";
+import type { Logger } from "../../../src/telemetry/logger.js";
+
+export interface LogLine {
+  readonly level: keyof Logger;
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** Keeps what is logged, so that a test can look at it and nothing is printed. */
+export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const keep = (level: keyof Logger) => (fields: object, message: string) =>
+    void lines.push({ level, fields, message });
+  return { lines, debug: keep("debug"), info: keep("info"), warn: keep("warn"), error: keep("error") };
+}
+
+type Address = { readonly host: string; readonly port: number };
+
+export function redisConfig(mode: RedisConfig["mode"], addresses: readonly Address[], more: Partial<RedisConfig> = {}) {
+  const config: RedisConfig = {
+    mode,
+    addresses: addresses.map(({ host, port }) => ({ host, port })),
+    name: "doordarshan-test",
+    credentials: { kind: "variables", variable: "REDIS_CLUSTER_PASSWORD", username: undefined, password: undefined },
+    tls: undefined,
+    dialTimeoutMs: 2_000,
+    readTimeoutMs: 2_000,
+    writeTimeoutMs: 2_000,
+    poolTimeoutMs: 20_000,
+    maxInFlight: 1_000,
+    maxWaiting: 9_000,
+    connectAllAtStart: true,
+    maxRetries: 3,
+    streamTtlMs: 3_600_000,
+    streamMaxLength: 10_000,
+    maxPayloadBytes: 262_144,
+    ...more,
+  };
+  return config;
+}
+
+export interface Opened {
+  readonly client: RedisClient;
+  readonly redis: RedisRepository;
+  readonly signals: Signals;
+  readonly logger: ReturnType<typeof recordingLogger>;
+}
+
+export async function openClient(redis: RedisConfig, timeoutMs = 10_000): Promise<Opened> {
+  const logger = recordingLogger();
+  const client = createRedisClient({ redis }, { logger });
+  await client.connect(timeoutMs);
+  const repository = createRedisRepository(client, redis, logger);
+  return { client, redis: repository, signals: createSignals(repository), logger };
+}
+
+/** What a promise rejects with. Fails when it does not. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
+  const value = await promise.then(
+    (result) => ({ result }),
+    (error: unknown) => error,
+  );
+  if (value instanceof Error) return value as Error & Record<string, unknown>;
+  throw new Error(`Expected a rejection, got ${JSON.stringify(value)}`);
+}
