@@ -167,6 +167,8 @@ export class GuardedPool {
     const { address } = this.#options.config;
     const keptAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
     const socket = "socketPath" in address ? connect(address.socketPath) : connect({ ...address, ...keptAlive });
+    // For an address without a name Node would check the certificate for "localhost": mysql2 passes on no host, only this.
+    if ("host" in address) Object.assign(socket, { _host: address.host });
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);

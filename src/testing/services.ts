@@ -4,7 +4,7 @@ import { type RedisCluster, startRedisCluster } from "./redisCluster.js";
 import { type RedisServer, startRedisServer } from "./redisServer.js";
 import { findSource, type StoreName } from "./sources.js";
 
-/** Holds `host:port` of the single Redis instance that stands beside the cluster. */
+/** Holds `host:port` of the single Redis instance that stands beside the cluster; it is reached without TLS and password. */
 export const SINGLE_REDIS_VARIABLE = "DOORDARSHAN_SINGLE_REDIS_ADDRESS";
 
 export interface ServicesOptions {
@@ -103,7 +103,7 @@ function namedPart(prefix: string, label: string): Part {
 
 function singleNamed(address: string) {
   return {
-    environment: { REDIS_CLUSTER_MODE_ON: "false", REDIS_CLUSTER_ADDRESSES: address },
+    environment: { REDIS_CLUSTER_MODE_ON: "false", REDIS_CLUSTER_ADDRESSES: address, REDIS_CLUSTER_TLS: "false" },
     stop: async () => undefined,
   };
 }

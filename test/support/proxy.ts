@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-export interface Proxy {
+export interface TcpProxy {
   readonly host: string;
   readonly port: number;
   /** How many clients are connected. */
@@ -29,7 +29,7 @@ interface Pair {
 }
 
 /** A TCP proxy on a free loopback port, for faults that no signal to a process can make. */
-export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+export async function startProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   const traps = new Set<{ matches: (request: string) => boolean; done: () => void }>();
   let frozen = false;

@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { ConfigError, DeadlineExceededError, MysqlPingError } from "../../../src/errors.js";
@@ -126,6 +126,24 @@ describe("opening MySQL", function () {
           expect(error).to.be.instanceOf(DeadlineExceededError);
           expect(ms).to.be.below(300);
         });
+      }));
+
+    it("checks an address that has no name against the certificate, and not against localhost", () =>
+      withTls(certificates.valid, async (environment) => {
+        const target = { host: "127.0.0.1", port: Number(environment.MYSQL_PORT) };
+        const elsewhere = createServer((client) => {
+          const onward = connect(target);
+          client.pipe(onward).pipe(client);
+          client.on("error", () => onward.destroy());
+          onward.on("error", () => client.destroy());
+        });
+        await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.2", resolve));
+        const { port } = elsewhere.address() as { port: number };
+        const error = await failureOf(
+          opening({ ...environment, MYSQL_ENDPOINT: "127.0.0.2", MYSQL_PORT: String(port) }),
+        );
+        elsewhere.close();
+        expect(error.message).to.match(/for another host/);
       }));
 
     const unfit: Record<string, [certificate: () => ServerTls, advice: RegExp]> = {

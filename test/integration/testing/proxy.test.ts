@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { Redis } from "ioredis";
 import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
-import { type Proxy, startProxy } from "../../support/proxy.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
 
 describe("the proxy", () => {
   let server: RedisServer;
-  let proxy: Proxy;
+  let proxy: TcpProxy;
   let client: Redis;
 
   before(async () => {

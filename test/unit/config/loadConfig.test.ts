@@ -222,6 +222,19 @@ describe("loadConfig", () => {
       expect(credentials.kind === "variables" && credentials.password?.reveal()).to.equal("p");
     });
 
+    it("a Redis user name without a password is not sent, and warned of", () => {
+      const user = { REDIS_CLUSTER_USERNAME: "u" };
+      expect(load(user).redis.credentials).to.deep.include({ username: undefined, password: undefined });
+      expect(noticesOf(user).join()).to.include("warn REDIS_CLUSTER_USERNAME has no effect");
+    });
+
+    it("MYSQL_MAX_IDLE_CONNECTIONS above the open ones is capped, and told", () => {
+      const idle = { MYSQL_OPEN_CONNECTIONS: "7", MYSQL_MAX_IDLE_CONNECTIONS: "8" };
+      expect(load(idle).mysql.maxIdleConnections).to.equal(7);
+      expect(noticesOf(idle).join()).to.include("info MYSQL_MAX_IDLE_CONNECTIONS is capped at 7");
+      expect(noticesOf({ MYSQL_OPEN_CONNECTIONS: "7" }).join()).not.to.include("capped");
+    });
+
     it("REDIS_CLUSTER_POD_ROLE_ARN is warned of", () => {
       expect(noticesOf({ REDIS_CLUSTER_POD_ROLE_ARN: "arn:x" }).join()).to.include(
         "warn REDIS_CLUSTER_POD_ROLE_ARN has no effect",
