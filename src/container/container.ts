@@ -23,7 +23,7 @@ export interface ContainerOptions {
   readonly migrations?: "refuse" | "run";
   /** Default: pino, JSON lines on standard output at level `info`. */
   readonly logger?: Logger;
-  /** How long `start()` may take, running migrations apart. Default 10,000 ms. */
+  /** How long `start()` may take until it is ready or has failed and closed what it opened; running migrations apart. Default 10,000 ms. */
   readonly startTimeoutMs?: number;
   /** How long `stop()` may take. Default 5,000 ms. */
   readonly stopTimeoutMs?: number;
@@ -60,6 +60,9 @@ export function createContainer(config: DataConfig, options: ContainerOptions = 
   return new DataContainer(config, options);
 }
 
+/** The share of the time to start that is kept for closing what was opened, should it fail. */
+const CLOSING_SHARE = 0.1;
+
 interface Stores {
   readonly dataSource: DataSource;
   readonly repositories: EntityRepositories;
@@ -74,7 +77,8 @@ class DataContainer implements Container {
   readonly #migrations: "refuse" | "run";
   readonly #startTimeoutMs: number;
   readonly #stopTimeoutMs: number;
-  readonly #transactions = new Set<Promise<unknown>>();
+  /** Those that run, each with what ends it early. */
+  readonly #transactions = new Map<Promise<unknown>, AbortController>();
   #state: ContainerState = "new";
   #stores: Stores | undefined;
   #starting: Promise<void> | undefined;
@@ -109,13 +113,15 @@ class DataContainer implements Container {
   }
 
   async start(): Promise<void> {
-    await this.#stopping;
+    if (this.#stopping) await this.#stopping;
     this.#starting ??= this.#boot();
     return this.#starting;
   }
 
   async stop(): Promise<void> {
-    this.#stopping ??= this.#shutDown();
+    this.#stopping ??= this.#shutDown().finally(() => {
+      this.#stopping = undefined;
+    });
     return this.#stopping;
   }
 
@@ -123,10 +129,12 @@ class DataContainer implements Container {
     return checkHealth(this.#state, this.#stores);
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
+  async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     if (this.#state !== "ready") throw new ClientNilError("transaction", this.#state);
-    const running = runTransaction(this.dataSource, work, options);
-    this.#transactions.add(running);
+    const stop = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+    const running = runTransaction(this.dataSource, work, { ...options, signal });
+    this.#transactions.set(running, stop);
     return running.finally(() => this.#transactions.delete(running));
   }
 
@@ -137,7 +145,7 @@ class DataContainer implements Container {
   }
 
   async #boot(): Promise<void> {
-    const timeLeft = countdown(this.#startTimeoutMs);
+    const timeLeft = countdown(this.#startTimeoutMs * (1 - CLOSING_SHARE));
     let stores: Stores | undefined;
     this.#state = "starting";
     try {
@@ -187,7 +195,7 @@ class DataContainer implements Container {
 
   async #failStart(error: StartupError, stores: Stores | undefined): Promise<void> {
     this.logger.error({ event: "start.failed", stage: error.stage, store: error.store }, error.message);
-    if (stores) await closeStores(stores, countdown(this.#stopTimeoutMs));
+    if (stores) await closeStores(stores, countdown(this.#startTimeoutMs * CLOSING_SHARE));
     this.#starting = undefined;
     // While stop() is under way the state is its to set.
     if (this.#state === "starting") this.#state = "stopped";
@@ -200,15 +208,15 @@ class DataContainer implements Container {
     // A start under way notices at its next stage and closes what it has opened.
     if (before === "starting") await settledWithin([this.#starting], timeLeft());
     if (before === "ready" && this.#stores) {
-      // Half of the time is for what is pending; the rest is for closing, which cuts off what has not finished.
-      await settledWithin(this.#transactions, timeLeft() / 2);
+      // Half of the time is for what is pending; then it is cut off, and the rest is for closing.
+      await settledWithin(this.#transactions.keys(), timeLeft() / 2);
+      for (const stop of this.#transactions.values()) stop.abort();
       await closeStores(this.#stores, timeLeft);
       this.#stores = undefined;
       this.#starting = undefined;
       this.logger.info({ event: "stop.done" }, "The data layer is stopped");
     }
     this.#state = "stopped";
-    this.#stopping = undefined;
   }
 }
 

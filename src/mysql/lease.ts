@@ -60,9 +60,16 @@ export class Lease {
     const settle = this.#begin(sql);
     const command = this.#connection.query(sql, values as unknown[]);
     const emit = command.emit.bind(command);
+    // mysql2 tells only the connection when that is lost, and such a stream would never end.
+    const onLost = (error: unknown) => command.emit("error", error as Error);
+    this.#connection.once("error", onLost);
     command.emit = (event: string | symbol, ...args: unknown[]) => {
-      if (event === "end") settle();
-      return event === "error" ? emit(event, settle(args[0])) : emit(event, ...args);
+      if (event !== "end" && event !== "error") return emit(event, ...args);
+      this.#connection.removeListener("error", onLost);
+      const failure = settle(event === "error" ? args[0] : undefined);
+      if (!failure) return emit(event);
+      // A reader that gave up listens no more, and an error without a listener would end the process.
+      return command.listenerCount("error") > 0 && emit(event, failure);
     };
     return command;
   }

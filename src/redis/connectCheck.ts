@@ -68,10 +68,13 @@ function rootCause(driver: Driver, error: unknown): DriverError {
   return lastConnectionError(driver) ?? cause;
 }
 
-function pingError({ mode, addresses }: RedisConfig, cause: DriverError): RedisPingError {
+function pingError({ mode, addresses, tls }: RedisConfig, cause: DriverError): RedisPingError {
   const places = addresses.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(", ");
   const what = mode === "cluster" ? "Redis Cluster" : "Redis";
-  return new RedisPingError(`${what} at ${places} cannot be used: ${cause.message}; ${connectAdvice(cause)}`, {
-    cause,
-  });
+  return new RedisPingError(
+    `${what} at ${places} cannot be used: ${cause.message}; ${connectAdvice(cause, tls !== undefined)}`,
+    {
+      cause,
+    },
+  );
 }

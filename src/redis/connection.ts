@@ -125,6 +125,9 @@ function watchNode(node: Redis, config: RedisConfig): void {
     timer = setTimeout(drop, config.dialTimeoutMs);
   });
   for (const event of ["ready", "close", "end"]) node.on(event, () => clearTimeout(timer));
+  // The slot table is read on connections of its own, whose errors ioredis swallows.
+  const duplicate = node.duplicate.bind(node);
+  node.duplicate = (options) => duplicate(options).on("error", (error: Error) => node.emit("error", error));
   // When following ASK, ioredis drops the promise of ASKING: a lost connection would end the process as an unhandled rejection.
   const asking = node.asking.bind(node) as () => Promise<"OK">;
   node.asking = () => {

@@ -6,11 +6,15 @@ import { toDriverError } from "./driverErrors.js";
 /** The same trouble is logged at most this often, in milliseconds; a client that reconnects meets it many times a second. */
 const REPEAT_AFTER_MS = 10_000;
 
-const lastErrors = new WeakMap<Driver, DriverError>();
+/** For how long a failure explains what happens to commands, in milliseconds. */
+const EXPLAINS_FOR_MS = 10_000;
 
-/** Why the driver's last connection failed; cleared when it is ready again. */
+const lastErrors = new WeakMap<Driver, { readonly cause: DriverError; readonly at: number }>();
+
+/** Why one of the driver's connections failed just now. */
 export function lastConnectionError(driver: Driver): DriverError | undefined {
-  return lastErrors.get(driver);
+  const last = lastErrors.get(driver);
+  return last && performance.now() - last.at < EXPLAINS_FOR_MS ? last.cause : undefined;
 }
 
 /** Logs what happens to a driver's connections, and remembers the last failure: ioredis tells callers only "closed". */
@@ -38,7 +42,9 @@ export class ConnectionLog {
 
   #failed(driver: Driver, error: unknown, node?: string): void {
     const cause = toDriverError(error);
-    lastErrors.set(driver, cause);
+    // That a connection is closed follows on why it was: the reason is worth more.
+    if (!cause.driverCode && lastConnectionError(driver)) return;
+    lastErrors.set(driver, { cause, at: performance.now() });
     const at = typeof node === "string" ? { node } : {};
     this.#warn(cause.message, { event: "redis.error", code: cause.driverCode, ...at }, cause.message);
   }

@@ -39,6 +39,8 @@ export function toDriverError(error: unknown): DriverError {
   const own = error as Error & { code?: unknown; lastNodeError?: unknown; errors?: unknown[] };
   if (own.lastNodeError instanceof Error) return toDriverError(own.lastNodeError);
   if (CONNECTION_CLOSED.test(error.message)) return new DriverError("the connection is closed");
+  // What ioredis says when the slot table was not read in time.
+  if (error.message === "timeout") return new DriverError("no answer in time", { driverCode: "ETIMEDOUT" });
   const code = typeof own.code === "string" ? own.code : serverCode(error);
   const message = error.message || code || own.name;
   return new DriverError(message.replace(/,? with args beginning with:.*$/s, ""), code ? { driverCode: code } : {});
@@ -55,7 +57,7 @@ const CERTIFICATE = /CERT|SIGNATURE|ISSUER/;
 const TLS_PROTOCOL = /^(EPROTO|ERR_SSL|ERR_TLS)/;
 
 /** What the operator should check, by what went wrong at the first connection. */
-export function connectAdvice(error: DriverError): string {
+export function connectAdvice(error: DriverError, tls: boolean): string {
   const code = error.driverCode ?? "";
   if (CREDENTIALS.test(code) || CREDENTIALS.test(error.message))
     return "check REDIS_CLUSTER_USERNAME and REDIS_CLUSTER_PASSWORD, or REDIS_CLUSTER_SECRET_FILE";
@@ -70,6 +72,8 @@ export function connectAdvice(error: DriverError): string {
   if (CERTIFICATE.test(code))
     return "check the server's certificate (its dates, its authority) and REDIS_CLUSTER_TLS_CA_FILE";
   if (TLS_PROTOCOL.test(code)) return "the server does not speak TLS on this port: check REDIS_CLUSTER_TLS";
+  if (code === "ETIMEDOUT" && tls)
+    return "check REDIS_CLUSTER_ADDRESSES, that no firewall is in between, and REDIS_CLUSTER_TLS (a server without TLS stays silent)";
   if (NETWORK.test(code))
     return "check REDIS_CLUSTER_ADDRESSES, that the server runs and that no firewall is in between";
   return "check REDIS_CLUSTER_ADDRESSES, REDIS_CLUSTER_TLS (a TLS server drops plain connections) and the server's log";

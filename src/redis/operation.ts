@@ -1,18 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
-import {
-  DeadlineExceededError,
-  DriverError,
-  NotStoredError,
-  OperationAbortedError,
-  PublishUnknownError,
-  RedisCommandError,
-} from "../errors.js";
+import { DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Limiter } from "../limiter.js";
 import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
+import { type Interruption, interruptionError, REASONS, unknownError } from "./outcomeErrors.js";
 import { TrackedCommand } from "./trackedCommand.js";
 
 export interface SendOptions {
@@ -27,8 +21,6 @@ export interface SendOptions {
   readonly attempts?: "once";
   readonly signal?: AbortSignal | undefined;
 }
-
-export type Interruption = "deadline" | "aborted" | "closing";
 
 /** How one attempt ended: answered, certainly not executed, or sent and never answered. */
 type Attempt =
@@ -196,39 +188,14 @@ export class Operation {
   }
 
   #failed({ kind, error }: Exclude<Attempt, { kind: "reply" }>): Error {
-    if (kind === "lost" && this.options.kind === "write") return this.#unknown(error);
+    if (kind === "lost" && this.options.kind === "write") return unknownError(this.name, error.message, error);
     return new RedisCommandError(this.name, error);
   }
 
-  #unknown(cause: unknown): PublishUnknownError {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `${this.name} was sent and its reply lost (${why}): it may or may not have been executed; look before you repeat`;
-    return new PublishUnknownError(message, { cause });
-  }
-
   #interrupted(): Error {
-    const reason = this.#interruption.signal.reason as Interruption;
-    const { kind } = this.options;
-    const cause = this.#lastError;
-    if (kind === "write" && this.#command?.outstanding)
-      return this.#unknown(interruptionError(this.name, reason, cause));
-    if (kind === "read" || reason === "aborted") return interruptionError(this.name, reason, cause);
-    const why = cause ? `: ${cause.message}` : "";
-    return new NotStoredError(`${this.name} was not executed, ${REASONS[reason]}${why}; it is safe to repeat`, {
-      cause,
-    });
+    const interruption = this.#interruption.signal.reason as Interruption;
+    const unanswered = this.options.kind === "write" && this.#command?.outstanding;
+    if (unanswered) return unknownError(this.name, REASONS[interruption], this.#lastError);
+    return interruptionError(this.name, interruption, this.options.kind, this.#lastError);
   }
-}
-
-const REASONS: Record<Interruption, string> = {
-  deadline: "its deadline passed",
-  aborted: "its caller aborted it",
-  closing: "the Redis client was closed",
-};
-
-function interruptionError(name: string, reason: Interruption, cause: DriverError | undefined): Error {
-  const message = `${name}: ${REASONS[reason]}${cause ? ` (${cause.message})` : ""}`;
-  return reason === "deadline"
-    ? new DeadlineExceededError(message, { cause })
-    : new OperationAbortedError(message, { cause });
 }

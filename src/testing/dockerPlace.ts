@@ -10,7 +10,7 @@ type Exec = { stream: import("node:stream").Duplex; exitCode(): Promise<number |
 const FOLDER = "/srv/doordarshan";
 
 /** The container does nothing by itself, so that one way of starting servers fits all images; servers are started inside it. */
-const IDLE = `mkdir -p ${FOLDER} /run/mysqld /var/lib/mysql-files && trap 'exit 0' TERM && echo open && sleep 21600 & wait $!`;
+const IDLE = `trap 'exit 0' TERM; mkdir -p ${FOLDER} /run/mysqld /var/lib/mysql-files; echo open; sleep 21600 & wait $!`;
 
 /** Ends the container when this process goes away, even by SIGKILL: the engine then closes this command's input. */
 const LIFELINE = "cat >/dev/null; kill -TERM 1";

@@ -97,7 +97,8 @@ async function initialize(place: Place, binary: string, datadir: string): Promis
   }
   const installer = await place.find("mariadb-install-db", "mysql_install_db");
   if (!installer) throw new ServerStartError("mariadb-install-db is missing beside mariadbd");
-  const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
+  // Forced: otherwise it insists on looking up the machine's name, which nothing here depends on.
+  const options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--force"];
   await place.run(
     [installer, "--no-defaults", ...place.mysqlArgs, ...options, `--datadir=${datadir}`],
     READY_WITHIN_MS,

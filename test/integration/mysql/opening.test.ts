@@ -6,13 +6,13 @@ import { createDataSource, openDataSource, pingMysql } from "../../../src/mysql/
 import { runTransaction } from "../../../src/mysql/transaction.js";
 import { type Environment, type MysqlServer, type ServerTls, startMysqlServer } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
-import { type Proxy as FaultyLink, startProxy } from "../../support/proxy.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { failureOf, mysqlConfig, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
 describe("opening MySQL", function () {
   this.timeout(120_000);
   let server: MysqlServer;
-  let proxy: FaultyLink;
+  let proxy: TcpProxy;
 
   before(async () => {
     server = await startMysqlServer();

@@ -1,16 +1,17 @@
 import { expect } from "chai";
 import { AcquireTimeoutError, DeadlineExceededError, QueryError, ReadOnlyError } from "../../../src/errors.js";
-import { closeDataSource, type DataSource } from "../../../src/mysql/dataSource.js";
+import { closeDataSource, createDataSource, type DataSource } from "../../../src/mysql/dataSource.js";
 import { poolOf } from "../../../src/mysql/pool.js";
 import { runTransaction } from "../../../src/mysql/transaction.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
-import { type Proxy as FaultyLink, startProxy } from "../../support/proxy.js";
-import { asAdmin, failureOf, through, timedFailureOf, withDataSource } from "./testDataSource.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
+import { recordingLogger } from "../../support/recordingLogger.js";
+import { asAdmin, failureOf, mysqlConfig, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
 describe("the pooled DataSource", function () {
   this.timeout(120_000);
   let server: MysqlServer;
-  let proxy: FaultyLink;
+  let proxy: TcpProxy;
 
   before(async () => {
     server = await startMysqlServer();
@@ -221,4 +222,42 @@ describe("the pooled DataSource", function () {
       expect(duplicate.message).to.match(/Duplicate entry '…' for key '[\w.]*PRIMARY'/);
       expect(await failureOf(dataSource.query("SELECT missing FROM named"))).to.have.property("errno", 1054);
     }));
+
+  it("streams rows under the same rules: its time, and errors without SQL or values", () =>
+    withDataSource(server.environment, { maxConnections: 1, queryTimeoutMs: 300 }, async (dataSource) => {
+      const { text } = await import("node:stream/consumers");
+      const { inspect } = await import("node:util");
+      const stream = async (sql: string): Promise<string> => {
+        const runner = dataSource.createQueryRunner();
+        try {
+          const rows = await runner.stream(sql);
+          return await text(rows.map((row: object) => JSON.stringify(row)));
+        } finally {
+          await runner.release();
+        }
+      };
+      expect(await stream("SELECT 1 AS n UNION SELECT 2")).to.equal('{"n":1}{"n":2}');
+      const wrong = await failureOf(stream("SELECT 'canary' canary canary"));
+      expect(wrong).to.be.instanceOf(QueryError).and.include({ errno: 1064 });
+      expect(inspect(wrong, { depth: 9 })).to.not.contain("canary");
+      expect(await failureOf(stream("SELECT SLEEP(5) FROM (SELECT 1) t"))).to.be.instanceOf(DeadlineExceededError);
+      expect(await stream("SELECT 3 AS n")).to.equal('{"n":3}');
+      const halfway = dataSource.createQueryRunner();
+      for await (const row of await halfway.stream(
+        "SELECT 1 AS n FROM information_schema.COLUMNS a, information_schema.COLUMNS b",
+      )) {
+        expect(row).to.deep.equal({ n: 1 });
+        break;
+      }
+      await halfway.release();
+      expect(await stream("SELECT 4 AS n")).to.equal('{"n":4}');
+    }));
+
+  it("reports which source the credentials came from, and never the credentials", async () => {
+    const logger = recordingLogger();
+    createDataSource(mysqlConfig(server.environment), { logger });
+    expect(logger.lines).to.have.length(1);
+    const printed = JSON.stringify(logger.lines);
+    expect(printed).to.contain("mysql.credentials").and.to.not.contain(server.environment.MYSQL_PASSWORD);
+  });
 });

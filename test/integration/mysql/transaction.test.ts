@@ -12,7 +12,7 @@ import type { DataSource } from "../../../src/mysql/dataSource.js";
 import { poolOf } from "../../../src/mysql/pool.js";
 import { runTransaction, type Transaction } from "../../../src/mysql/transaction.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
-import { type Proxy as FaultyLink, startProxy } from "../../support/proxy.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { asAdmin, failureOf, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
 const DEADLINE_MS = 300;
@@ -23,7 +23,7 @@ const insert = (tx: Transaction, id: string) => tx.manager.query("INSERT INTO th
 describe("runTransaction", function () {
   this.timeout(120_000);
   let server: MysqlServer;
-  let proxy: FaultyLink;
+  let proxy: TcpProxy;
 
   before(async () => {
     server = await startMysqlServer();
@@ -39,17 +39,20 @@ describe("runTransaction", function () {
   beforeEach(() => onServer((dataSource) => dataSource.query("DELETE FROM things")));
   afterEach(() => proxy.thaw());
 
-  const onServer = <T>(use: (dataSource: DataSource) => Promise<T>) => withDataSource(server.environment, {}, use);
+  const onServer = <T>(use: (dataSource: DataSource) => Promise<T>) =>
+    withDataSource(server.environment, { maxConnections: 10 }, use);
   const behindProxy = <T>(use: (dataSource: DataSource) => Promise<T>, maxConnections = 2) =>
     withDataSource(through(server.environment, proxy), { maxConnections, maxIdleConnections: maxConnections }, use);
   const ids = async (dataSource: DataSource): Promise<string[]> => {
     const rows: { id: string }[] = await dataSource.query("SELECT id FROM things ORDER BY id");
     return rows.map(({ id }) => id);
   };
-  /** The whole pool answers, so no place was lost and no connection is busy. */
+  /** Borrows every connection at once and asks on each, so no place was lost and no connection is busy. */
   const expectPoolWhole = async (dataSource: DataSource) => {
     const { limiter } = poolOf(dataSource);
-    await Promise.all(Array.from({ length: limiter.options.limit }, () => dataSource.query("SELECT 1")));
+    const runners = Array.from({ length: limiter.options.limit }, () => dataSource.createQueryRunner());
+    await Promise.all(runners.map((runner) => runner.query("SELECT 1")));
+    for (const runner of runners) await runner.release();
     expect({ inUse: limiter.inUse, waiting: limiter.waiting }).to.deep.equal({ inUse: 0, waiting: 0 });
   };
 
@@ -185,8 +188,7 @@ describe("runTransaction", function () {
           expect(error).to.be.instanceOf(DeadlineExceededError);
           expect(ms).to.be.below(DEADLINE_MS + GRACE_MS);
         }
-        await dataSource.query("SELECT 1");
-        expect(poolOf(dataSource).limiter.inUse).to.equal(0);
+        await expectPoolWhole(dataSource);
       }));
   });
 

@@ -55,7 +55,9 @@ describe("Redis client at its first connection", function () {
     expect(performance.now() - began).to.be.lessThan(timeoutMs + 200);
     expect(error).to.include({ name: "RedisPingError", code: "ErrPingingRedisCluster" });
     expect(JSON.stringify(error) + error.stack).not.to.include("canary");
-    while (openSockets() > before) await new Promise(setImmediate);
+    // A socket being closed is gone within a few turns of the loop; a forgotten one stays.
+    while (openSockets() > before && performance.now() - began < timeoutMs + 2_000) await new Promise(setImmediate);
+    expect(openSockets()).to.be.at.most(before);
     return error.message;
   }
 
@@ -95,12 +97,14 @@ describe("Redis client at its first connection", function () {
 
     it(`${mode}: TLS to a plain server, and plain to a TLS server`, async () => {
       const caFile = certificates.valid.caFile;
-      expect(await refusal(redisConfig(mode, [single], tls(caFile)))).to.match(/does not speak TLS.*REDIS_CLUSTER_TLS/);
+      expect(await refusal(redisConfig(mode, [single], tls(caFile)))).to.match(
+        /(no answer|ETIMEDOUT).*REDIS_CLUSTER_TLS/,
+      );
       expect(await refusal(redisConfig(mode, [servers.valid as RedisServer]))).to.match(/REDIS_CLUSTER_TLS/);
     });
 
     it(`${mode}: a frozen server`, async () => {
-      const silent = createServer().listen(0, "127.0.0.1");
+      const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
       await once(silent, "listening");
       const { port } = silent.address() as { port: number };
       expect(await refusal(redisConfig(mode, [{ host: "127.0.0.1", port }]), 500)).to.match(/no answer|did not answer/);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect } from "chai";
 import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
-import { type Proxy as FaultProxy, startProxy } from "../../support/proxy.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 
 const STREAM = "room-stream:faults";
@@ -10,7 +10,7 @@ const STREAM = "room-stream:faults";
 describe("Redis client on one server, under faults", function () {
   this.timeout(60_000);
   let server: RedisServer;
-  let proxy: FaultProxy;
+  let proxy: TcpProxy;
   const opened: Opened[] = [];
 
   const open = async (
