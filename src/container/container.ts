@@ -1,7 +1,9 @@
 import type { DataConfig } from "../config/index.js";
+import { Deadline } from "../deadline.js";
 import {
   ClientNilError,
   ConfigNilError,
+  DeadlineExceededError,
   OperationAbortedError,
   PendingMigrationsError,
   StartupError,
@@ -60,7 +62,7 @@ export function createContainer(config: DataConfig, options: ContainerOptions = 
   return new DataContainer(config, options);
 }
 
-/** The share of the time to start that is kept for closing what was opened, should it fail. */
+/** The share of a time limit that is kept for closing what does not close by itself. */
 const CLOSING_SHARE = 0.1;
 
 interface Stores {
@@ -145,7 +147,8 @@ class DataContainer implements Container {
   }
 
   async #boot(): Promise<void> {
-    const timeLeft = countdown(this.#startTimeoutMs * (1 - CLOSING_SHARE));
+    const opening = () => countdown(this.#startTimeoutMs * (1 - CLOSING_SHARE));
+    let timeLeft = opening();
     let stores: Stores | undefined;
     this.#state = "starting";
     try {
@@ -154,7 +157,9 @@ class DataContainer implements Container {
       const redisClient = await this.#stage("credentials", "redis", () => createRedisClient(this.#config, this));
       stores = this.#wire(dataSource, redisClient);
       await this.#stage("mysql", "mysql", () => openDataSource(dataSource, timeLeft()));
-      await this.#stage("schema", "mysql", () => this.#checkSchema(dataSource));
+      const migrated = await this.#stage("schema", "mysql", () => this.#bringUpToDate(dataSource, timeLeft()));
+      // Migrations take the time they need; what comes after has its own.
+      if (migrated) timeLeft = opening();
       await this.#stage("redis", "redis", () => redisClient.connect(timeLeft()));
       if (this.#state !== "starting") throw stoppedWhileStarting("redis", "redis");
       this.#stores = stores;
@@ -187,10 +192,13 @@ class DataContainer implements Container {
     return { dataSource, repositories: entityRepositories(dataSource), redisClient, redis, signals };
   }
 
-  async #checkSchema(dataSource: DataSource): Promise<void> {
-    if (this.#migrations === "run") await runMigrations(this.#config, this);
-    const pending = await pendingMigrations(dataSource);
-    if (pending.length > 0) throw new PendingMigrationsError(pending);
+  /** Returns whether migrations were run. */
+  async #bringUpToDate(dataSource: DataSource, timeoutMs: number): Promise<boolean> {
+    const pending = await listPending(dataSource, timeoutMs);
+    if (pending.length === 0) return false;
+    if (this.#migrations === "refuse") throw new PendingMigrationsError(pending);
+    await runMigrations(this.#config, this);
+    return true;
   }
 
   async #failStart(error: StartupError, stores: Stores | undefined): Promise<void> {
@@ -202,7 +210,7 @@ class DataContainer implements Container {
   }
 
   async #shutDown(): Promise<void> {
-    const timeLeft = countdown(this.#stopTimeoutMs);
+    const timeLeft = countdown(this.#stopTimeoutMs * (1 - CLOSING_SHARE));
     const before = this.#state;
     this.#state = "stopping";
     // A start under way notices at its next stage and closes what it has opened.
@@ -223,6 +231,13 @@ class DataContainer implements Container {
 async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => number): Promise<void> {
   await redisClient.close(timeLeft() / 2);
   await closeDataSource(dataSource, timeLeft());
+}
+
+async function listPending(dataSource: DataSource, timeoutMs: number): Promise<string[]> {
+  const overdue = () =>
+    new DeadlineExceededError(`MySQL did not tell its migrations within ${Math.round(timeoutMs)} ms`);
+  const deadline = new Deadline({ timeoutMs, overdue });
+  return deadline.race(pendingMigrations(dataSource)).finally(() => deadline.dispose());
 }
 
 function stoppedWhileStarting(stage: StartupStage, store: Store | undefined): StartupError {

@@ -1,5 +1,5 @@
 import type { DataSource, QueryRunner } from "typeorm";
-import type { Deadline } from "./deadline.js";
+import type { Deadline } from "../deadline.js";
 import type { Lease } from "./lease.js";
 import { poolOf } from "./pool.js";
 

@@ -1,8 +1,8 @@
 import type { DataSource } from "typeorm";
+import { Deadline } from "../deadline.js";
 import { DeadlineExceededError, MysqlPingError } from "../errors.js";
 import { withLease } from "./borrowing.js";
 import { connectionAdvice } from "./connectionAdvice.js";
-import { Deadline } from "./deadline.js";
 import { toDataError } from "./driverErrors.js";
 import { poolOf } from "./pool.js";
 

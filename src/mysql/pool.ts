@@ -4,9 +4,9 @@ import { connect, type Socket } from "node:net";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import type { DataSource } from "typeorm";
 import type { MysqlConfig } from "../config/types.js";
+import { Deadline } from "../deadline.js";
 import { AcquireTimeoutError, type DataError, DriverError, QueryError } from "../errors.js";
 import { Limiter } from "../limiter.js";
-import { Deadline } from "./deadline.js";
 import { toDataError } from "./driverErrors.js";
 import { Lease } from "./lease.js";
 

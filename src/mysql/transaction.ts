@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DataSource, EntityManager } from "typeorm";
+import { Deadline } from "../deadline.js";
 import { CommitUnknownError, DeadlineExceededError, InvalidInputError, TransactionRetriesError } from "../errors.js";
 import { type Borrowed, withLease } from "./borrowing.js";
-import { Deadline } from "./deadline.js";
 import { isRetryable, saysNotCommitted } from "./driverErrors.js";
 import type { Lease } from "./lease.js";
 import { poolOf } from "./pool.js";

@@ -1,4 +1,4 @@
-import { type DataError, OperationAbortedError } from "../errors.js";
+import { type DataError, OperationAbortedError } from "./errors.js";
 
 export interface DeadlineOptions {
   readonly timeoutMs: number;

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { createDatabase, type Services, startServices, type TestDatabase } from "../../src/testing/index.js";
+import { configurationTable } from "../support/configurationTable.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const readme = await readFile(`${root}README.md`, "utf8");
+const examples = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
+
+describe("README.md", () => {
+  let services: Services;
+  let database: TestDatabase;
+
+  before(async function () {
+    this.timeout(120_000);
+    services = await startServices();
+    database = await createDatabase(services.environment);
+  });
+
+  after(async () => {
+    await database?.drop();
+    await services?.stop();
+  });
+
+  it("is short enough to read", () => {
+    expect(readme.split("\n").length).to.be.at.most(250);
+  });
+
+  it("has the table of variables that the code has", () => {
+    const [, table] = /<!-- configuration -->\n([\s\S]*?)\n?<!-- \/configuration -->/.exec(readme) ?? [];
+    expect(table, "paste test/support/configurationTable.ts' output between the markers").to.equal(
+      configurationTable(),
+    );
+  });
+
+  it("names every dependency and nothing else in its dependency table", async () => {
+    const { dependencies } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
+    const [, table] = /\| dependency \| why \|\n\|---\|---\|\n([\s\S]*?)\n\n/.exec(readme) ?? [];
+    const named = (table ?? "").split("\n").flatMap((row) => (row.split("|")[1] ?? "").split(","));
+    expect(named.map((name) => name.trim().split(" ")[0])).to.have.members(Object.keys(dependencies));
+  });
+
+  it("names only scripts that exist", async () => {
+    const { scripts } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
+    const named = [...readme.matchAll(/npm (?:run )?([a-z][a-z:]+)/g)].map(([, name]) => name as string);
+    for (const name of named.filter((each) => !["ci", "install"].includes(each)))
+      expect(scripts).to.have.property(name);
+  });
+
+  for (const [index, code] of examples.entries()) {
+    const [firstUse = ""] = /create\w+|start\w+/.exec(code) ?? [];
+    it(`runs example ${index + 1} (${firstUse}) as it stands`, async function () {
+      this.timeout(120_000);
+      expect(await run(code, index)).to.deep.equal({ exitCode: 0, stderr: "" });
+    });
+  }
+
+  /** Runs an example in a process of its own, with the package's name made to mean the sources. */
+  async function run(code: string, index: number): Promise<{ exitCode: number | null; stderr: string }> {
+    const file = `${root}test/readme-example-${process.pid}-${index}.ts`;
+    const sources = code
+      .replaceAll('"doordarshan-data/testing"', '"../src/testing/index.js"')
+      .replaceAll('"doordarshan-data"', '"../src/index.js"');
+    await writeFile(file, sources);
+    try {
+      const env = { ...process.env, ...database.environment };
+      const child = spawn(process.execPath, ["--import", "tsx", file], { cwd: root, env });
+      let stderr = "";
+      child.stderr.on("data", (chunk) => {
+        stderr += chunk;
+      });
+      const exitCode = await new Promise<number | null>((resolve) => child.once("close", resolve));
+      return { exitCode, stderr };
+    } finally {
+      await rm(file);
+    }
+  }
+});
