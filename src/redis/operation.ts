@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
@@ -34,9 +33,11 @@ const MAX_BACKOFF_MS = 250;
 /** One call of `RedisClient.send`: the one place where a command is tried again, and where its outcome is decided. */
 export class Operation {
   readonly finished: Promise<void>;
-  readonly #interruption = new AbortController();
   readonly #deadline: number;
   readonly #replyTimeoutMs: number;
+  #interruption: Interruption | undefined;
+  /** What ends the present wait. A plain function: an AbortController for each command would cost half the throughput. */
+  #onInterrupt: () => void = () => undefined;
   #command: TrackedCommand | undefined;
   #lastError: DriverError | undefined;
   #lostReplies = 0;
@@ -60,7 +61,9 @@ export class Operation {
 
   /** Ends the caller's wait; what has been sent stays sent. */
   interrupt(reason: Interruption): void {
-    this.#interruption.abort(reason);
+    if (this.#interruption) return;
+    this.#interruption = reason;
+    this.#onInterrupt();
   }
 
   async run(): Promise<unknown> {
@@ -96,13 +99,16 @@ export class Operation {
 
   async #acquire(): Promise<() => void> {
     const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, this.config.poolTimeoutMs);
+    const { limiter } = this;
+    if (limiter.inUse < limiter.options.limit && limiter.waiting === 0) return limiter.acquire();
+    const leave = new AbortController();
+    this.#onInterrupt = () => leave.abort();
     try {
-      return await this.limiter.acquire({ timeoutMs, signal: this.#interruption.signal });
+      return await limiter.acquire({ timeoutMs, signal: leave.signal });
     } catch (error) {
-      // The deadline is the limiter's own limit here; either timer may fire first.
-      const reason = this.#interruption.signal.reason as Interruption;
       if (!(error instanceof OperationAbortedError)) throw error;
-      throw reason === "deadline" ? this.limiter.options.refused("timeout", this.limiter) : this.#interrupted();
+      // The deadline is the limiter's own limit here; either timer may fire first.
+      throw this.#interruption === "deadline" ? limiter.options.refused("timeout", limiter) : this.#interrupted();
     }
   }
 
@@ -119,18 +125,12 @@ export class Operation {
 
   /** Resolves with undefined when interrupted first. */
   #attempt(): Promise<Attempt | undefined> {
-    const { signal } = this.#interruption;
-    if (signal.aborted) return Promise.resolve(undefined);
+    if (this.#interruption) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       let replyTimer: NodeJS.Timeout | undefined;
       const settle = (attempt: Attempt | undefined) => {
         clearTimeout(replyTimer);
-        signal.removeEventListener("abort", onInterrupt);
         resolve(attempt);
-      };
-      const onInterrupt = () => {
-        command.withdraw();
-        settle(undefined);
       };
       const onSilence = () => {
         const error = new DriverError(`no reply within ${this.#replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
@@ -143,7 +143,10 @@ export class Operation {
       };
       const command = new TrackedCommand(this.name, this.args, onSent);
       this.#command = command;
-      signal.addEventListener("abort", onInterrupt, { once: true });
+      this.#onInterrupt = () => {
+        command.withdraw();
+        settle(undefined);
+      };
       command.promise.then(
         (value) => settle({ kind: "reply", value }),
         (error: unknown) => settle(this.#classify(command, error)),
@@ -173,18 +176,20 @@ export class Operation {
   }
 
   /** Resolves with false when interrupted, or when the deadline leaves no time for another attempt. */
-  async #backOff(): Promise<boolean> {
+  #backOff(): Promise<boolean> {
     if (this.driver instanceof Cluster && this.driver.status === "ready") this.driver.refreshSlotsCache();
     // Spread, so that callers do not come back all at once.
     const longest = Math.min(FIRST_BACKOFF_MS * 2 ** this.#repetitions++, MAX_BACKOFF_MS);
     const pause = longest * (0.2 + 0.8 * Math.random());
     if (performance.now() + pause > this.#deadline && this.options.timeoutMs === undefined) this.interrupt("deadline");
-    try {
-      await sleep(pause, undefined, { signal: this.#interruption.signal });
-      return true;
-    } catch {
-      return false;
-    }
+    if (this.#interruption) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pause, true);
+      this.#onInterrupt = () => {
+        clearTimeout(timer);
+        resolve(false);
+      };
+    });
   }
 
   #failed({ kind, error }: Exclude<Attempt, { kind: "reply" }>): Error {
@@ -193,7 +198,7 @@ export class Operation {
   }
 
   #interrupted(): Error {
-    const interruption = this.#interruption.signal.reason as Interruption;
+    const interruption = this.#interruption ?? "deadline";
     const unanswered = this.options.kind === "write" && this.#command?.outstanding;
     if (unanswered) return unknownError(this.name, REASONS[interruption], this.#lastError);
     return interruptionError(this.name, interruption, this.options.kind, this.#lastError);

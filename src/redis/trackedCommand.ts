@@ -27,6 +27,7 @@ export class TrackedCommand extends Command {
   override toWritable(socket: object): string | Buffer {
     if (this.#withdrawn) return PING;
     this.#socket = socket as Duplex;
+    gatherWrites(this.#socket);
     this.#outstanding = true;
     this.#onSent();
     return super.toWritable(socket);
@@ -52,4 +53,11 @@ export class TrackedCommand extends Command {
   dropConnection(reason: Error): void {
     this.#socket?.destroy(reason);
   }
+}
+
+/** Commands of one turn of the loop leave in one write: a system call for each costs more than all the rest. */
+function gatherWrites(socket: Duplex): void {
+  if (socket.writableCorked > 0) return;
+  socket.cork();
+  process.nextTick(() => socket.uncork());
 }

@@ -21,8 +21,6 @@ export interface TcpProxy {
   stop(): Promise<void>;
 }
 
-export type { TcpProxy as Proxy };
-
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { DeadlineExceededError, OperationAbortedError } from "../../src/errors.js";
 import { Deadline } from "../../src/deadline.js";
+import { DeadlineExceededError, OperationAbortedError } from "../../src/errors.js";
 
 describe("Deadline", () => {
   const overdue = () => new DeadlineExceededError("late");

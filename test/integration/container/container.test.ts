@@ -24,7 +24,7 @@ import {
   startRedisServer,
   type TestDatabase,
 } from "../../../src/testing/index.js";
-import { startProxy, type Proxy as TcpProxy } from "../../support/proxy.js";
+import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { recordingLogger } from "../../support/recordingLogger.js";
 
 const CANARY = "canary-s3cret";

@@ -6,7 +6,8 @@ import { createRedisRepository } from "../../../src/redis/repository.js";
 import type { Signal } from "../../../src/redis/signals/types.js";
 import { startRedisCluster, startRedisServer } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
-import { type Opened, openClient, recordingLogger, redisConfig, rejection } from "./openClient.js";
+import { recordingLogger } from "../../support/recordingLogger.js";
+import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 
 const PASSWORD = "canary:p@ss/word?";
 

@@ -11,7 +11,8 @@ import {
   startRedisServer,
 } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
-import { openClient, recordingLogger, redisConfig, rejection } from "./openClient.js";
+import { recordingLogger } from "../../support/recordingLogger.js";
+import { openClient, redisConfig, rejection } from "./openClient.js";
 
 const PASSWORD = "canary-password";
 

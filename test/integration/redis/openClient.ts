@@ -2,21 +2,7 @@ import type { RedisConfig } from "../../../src/config/types.js";
 import { createRedisClient, type RedisClient } from "../../../src/redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../../../src/redis/repository.js";
 import { createSignals, type Signals } from "../../../src/redis/signals/signals.js";
-import type { Logger } from "../../../src/telemetry/logger.js";
-
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly fields: object;
-  readonly message: string;
-}
-
-/** Keeps what is logged, so that a test can look at it and nothing is printed. */
-export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const keep = (level: keyof Logger) => (fields: object, message: string) =>
-    void lines.push({ level, fields, message });
-  return { lines, debug: keep("debug"), info: keep("info"), warn: keep("warn"), error: keep("error") };
-}
+import { recordingLogger } from "../../support/recordingLogger.js";
 
 type Address = { readonly host: string; readonly port: number };
 
