@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cluster } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { DriverError, RedisPingError } from "../errors.js";
 import type { Driver } from "./connection.js";
@@ -26,19 +26,48 @@ export async function checkConnection(
   timeoutMs: number,
   ask: Ask,
 ): Promise<ServerInfo> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new DriverError(`no answer within ${Math.round(timeoutMs)} ms`, { driverCode: "ETIMEDOUT" });
-    timer = setTimeout(reject, timeoutMs, error);
-  });
+  const failure = firstFailure(driver, timeoutMs);
   try {
-    await Promise.race([driver.connect(), timeout]);
-    return await Promise.race([inspectServer(driver, config, performance.now() + timeoutMs, ask), timeout]);
+    await Promise.race([driver.connect(), failure.promise]);
+    return await Promise.race([inspectServer(driver, config, performance.now() + timeoutMs, ask), failure.promise]);
   } catch (error) {
     throw pingError(config, rootCause(driver, error));
   } finally {
-    clearTimeout(timer);
+    failure.dispose();
   }
+}
+
+/**
+ * Rejects when the time is up, and as soon as a connection fails for a reason that ends the attempt: ioredis goes on
+ * trying, and its `connect()` may miss the end of a connection that was refused while it was being set up.
+ */
+function firstFailure(driver: Driver, timeoutMs: number): { promise: Promise<never>; dispose: () => void } {
+  let fail!: (error: Error) => void;
+  const promise = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Nobody may be racing when it rejects.
+  promise.catch(() => undefined);
+  const late = new DriverError(`no answer within ${Math.round(timeoutMs)} ms`, { driverCode: "ETIMEDOUT" });
+  const timer = setTimeout(fail, timeoutMs, late);
+  const onError = (error: unknown) => {
+    const cause = toDriverError(error);
+    // A cluster has other nodes to try, unless the fault is in what every node is told.
+    if (driver instanceof Redis || isRefusal(cause)) fail(cause);
+  };
+  driver.on("error", onError);
+  driver.on("node error", onError);
+  const dispose = () => {
+    clearTimeout(timer);
+    driver.off("error", onError);
+    driver.off("node error", onError);
+  };
+  return { promise, dispose };
+}
+
+/** Whether the server answered, and said no to whom or what it was told. */
+function isRefusal({ driverCode }: DriverError): boolean {
+  return driverCode === "WRONGPASS" || driverCode === "NOAUTH" || driverCode === "NOPERM";
 }
 
 async function inspectServer(driver: Driver, config: RedisConfig, deadline: number, ask: Ask): Promise<ServerInfo> {
