@@ -1,5 +1,5 @@
 /** `npm run demo`: boots the container on real servers and tells one meeting's life. Exit code 0 when all of it worked. */
-import { loadConfig } from "../config/index.js";
+import { loadConfig, loadDotenv } from "../config/index.js";
 import { createContainer } from "../container/container.js";
 import { createLogger } from "../telemetry/logger.js";
 import { createDatabase, startServices } from "../testing/index.js";
@@ -46,6 +46,7 @@ async function onContainer(environment: Record<string, string>, story: Story): P
   }
 }
 
+loadDotenv();
 const story = createStory((line) => process.stdout.write(`${line}\n`));
 try {
   await demo(story);

@@ -4,6 +4,7 @@ import {
   ClientNilError,
   ConfigNilError,
   DeadlineExceededError,
+  InvalidInputError,
   OperationAbortedError,
   PendingMigrationsError,
   StartupError,
@@ -56,6 +57,7 @@ export interface Container {
 /**
  * Makes a container; nothing is opened before `start()`.
  * @throws ConfigNilError when `config` is missing
+ * @throws InvalidInputError when an option is out of its bounds
  */
 export function createContainer(config: DataConfig, options: ContainerOptions = {}): Container {
   if (!config?.mysql || !config.redis) throw new ConfigNilError();
@@ -83,14 +85,15 @@ class DataContainer implements Container {
   readonly #transactions = new Map<Promise<unknown>, AbortController>();
   #state: ContainerState = "new";
   #stores: Stores | undefined;
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
+  /** What was asked for last, and its outcome; a start under way looks here whether it is still wanted. */
+  #goal: "start" | "stop" = "stop";
+  #outcome: Promise<void> = Promise.resolve();
 
   constructor(config: DataConfig, options: ContainerOptions) {
     this.#config = config;
-    this.#migrations = options.migrations ?? "refuse";
-    this.#startTimeoutMs = options.startTimeoutMs ?? 10_000;
-    this.#stopTimeoutMs = options.stopTimeoutMs ?? 5_000;
+    this.#migrations = checkMigrations(options.migrations ?? "refuse");
+    this.#startTimeoutMs = checkTimeout("startTimeoutMs", options.startTimeoutMs ?? 10_000);
+    this.#stopTimeoutMs = checkTimeout("stopTimeoutMs", options.stopTimeoutMs ?? 5_000);
     this.logger = options.logger ?? createLogger();
   }
 
@@ -114,17 +117,20 @@ class DataContainer implements Container {
     return this.#member("signals");
   }
 
-  async start(): Promise<void> {
-    if (this.#stopping) await this.#stopping;
-    this.#starting ??= this.#boot();
-    return this.#starting;
+  start(): Promise<void> {
+    if (this.#goal === "stop") {
+      this.#goal = "start";
+      this.#outcome = this.#boot(this.#outcome);
+    }
+    return this.#outcome;
   }
 
-  async stop(): Promise<void> {
-    this.#stopping ??= this.#shutDown().finally(() => {
-      this.#stopping = undefined;
-    });
-    return this.#stopping;
+  stop(): Promise<void> {
+    if (this.#goal === "start") {
+      this.#goal = "stop";
+      this.#outcome = this.#shutDown(this.#outcome);
+    }
+    return this.#outcome;
   }
 
   health(): Promise<Health> {
@@ -146,7 +152,8 @@ class DataContainer implements Container {
     return this.#stores[name];
   }
 
-  async #boot(): Promise<void> {
+  async #boot(stopping: Promise<void>): Promise<void> {
+    await stopping;
     const opening = () => countdown(this.#startTimeoutMs * (1 - CLOSING_SHARE));
     let timeLeft = opening();
     let stores: Stores | undefined;
@@ -161,23 +168,29 @@ class DataContainer implements Container {
       // Migrations take the time they need; what comes after has its own.
       if (migrated) timeLeft = opening();
       await this.#stage("redis", "redis", () => redisClient.connect(timeLeft()));
-      if (this.#state !== "starting") throw stoppedWhileStarting("redis", "redis");
-      this.#stores = stores;
-      this.#state = "ready";
-      this.logger.info({ event: "start.done" }, "The data layer is ready");
     } catch (error) {
       await this.#failStart(error as StartupError, stores);
       throw error;
     }
+    this.#stores = stores;
+    this.#state = "ready";
+    this.logger.info({ event: "start.done" }, "The data layer is ready");
   }
 
+  /** Runs one stage of the start; when `stop()` is called meanwhile, the start ends here. */
   async #stage<T>(stage: StartupStage, store: Store | undefined, run: () => T | Promise<T>): Promise<T> {
-    if (this.#state !== "starting") throw stoppedWhileStarting(stage, store);
     try {
-      return await run();
+      this.#requireStart();
+      const result = await run();
+      this.#requireStart();
+      return result;
     } catch (cause) {
       throw new StartupError(stage, store, cause);
     }
+  }
+
+  #requireStart(): void {
+    if (this.#goal === "stop") throw new OperationAbortedError("stop() was called while starting");
   }
 
   #reportNotices(): void {
@@ -202,30 +215,45 @@ class DataContainer implements Container {
   }
 
   async #failStart(error: StartupError, stores: Stores | undefined): Promise<void> {
-    this.logger.error({ event: "start.failed", stage: error.stage, store: error.store }, error.message);
     if (stores) await closeStores(stores, countdown(this.#startTimeoutMs * CLOSING_SHARE));
-    this.#starting = undefined;
     // While stop() is under way the state is its to set.
-    if (this.#state === "starting") this.#state = "stopped";
+    if (this.#goal === "start") {
+      this.#state = "stopped";
+      this.#goal = "stop";
+      this.#outcome = Promise.resolve();
+    }
+    this.logger.error({ event: "start.failed", stage: error.stage, store: error.store }, error.message);
   }
 
-  async #shutDown(): Promise<void> {
+  async #shutDown(starting: Promise<void>): Promise<void> {
     const timeLeft = countdown(this.#stopTimeoutMs * (1 - CLOSING_SHARE));
-    const before = this.#state;
     this.#state = "stopping";
     // A start under way notices at its next stage and closes what it has opened.
-    if (before === "starting") await settledWithin([this.#starting], timeLeft());
-    if (before === "ready" && this.#stores) {
-      // Half of the time is for what is pending; then it is cut off, and the rest is for closing.
-      await settledWithin(this.#transactions.keys(), timeLeft() / 2);
-      for (const stop of this.#transactions.values()) stop.abort();
-      await closeStores(this.#stores, timeLeft);
-      this.#stores = undefined;
-      this.#starting = undefined;
-      this.logger.info({ event: "stop.done" }, "The data layer is stopped");
-    }
+    await settledWithin([starting], timeLeft());
+    if (this.#stores) await this.#finish(this.#stores, timeLeft);
+    this.#stores = undefined;
     this.#state = "stopped";
+    this.logger.info({ event: "stop.done" }, "The data layer is stopped");
   }
+
+  /** Half of the time is for what is pending; then that is cut off, and the rest is for closing. */
+  async #finish(stores: Stores, timeLeft: () => number): Promise<void> {
+    stores.redisClient.stopReading();
+    await settledWithin(this.#transactions.keys(), timeLeft() / 2);
+    for (const stop of this.#transactions.values()) stop.abort(new Error("the container is stopping"));
+    await closeStores(stores, timeLeft);
+  }
+}
+
+function checkMigrations(value: string): "refuse" | "run" {
+  if (value === "refuse" || value === "run") return value;
+  throw new InvalidInputError("migrations", 'must be "refuse" or "run"');
+}
+
+/** Above 2^31 - 1 Node's timers fire at once. */
+function checkTimeout(argument: string, ms: number): number {
+  if (ms > 0 && ms < 2 ** 31) return ms;
+  throw new InvalidInputError(argument, "must be above 0 and below 2^31 milliseconds");
 }
 
 async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => number): Promise<void> {
@@ -240,10 +268,6 @@ async function listPending(dataSource: DataSource, timeoutMs: number): Promise<s
   return deadline.race(pendingMigrations(dataSource)).finally(() => deadline.dispose());
 }
 
-function stoppedWhileStarting(stage: StartupStage, store: Store | undefined): StartupError {
-  return new StartupError(stage, store, new OperationAbortedError("stop() was called while starting"));
-}
-
 /** Counts down from `ms`; the function returned says how many milliseconds are left, never less than 0. */
 function countdown(ms: number): () => number {
   const end = performance.now() + ms;
@@ -251,7 +275,7 @@ function countdown(ms: number): () => number {
 }
 
 /** Resolves when all have settled or after `ms`, whichever is first. */
-async function settledWithin(promises: Iterable<Promise<unknown> | undefined>, ms: number): Promise<void> {
+async function settledWithin(promises: Iterable<Promise<unknown>>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

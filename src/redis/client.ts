@@ -45,6 +45,8 @@ export interface RedisClient {
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */
   readonly shardedPubSub: boolean;
+  /** Ends every subscription; commands go on. */
+  stopReading(): void;
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
   state(): RedisClientState;
@@ -107,6 +109,10 @@ class DriverClient implements RedisClient {
 
   get shardedPubSub(): boolean {
     return this.#config.mode === "cluster" && (this.#info?.majorVersion ?? 0) >= 7;
+  }
+
+  stopReading(): void {
+    this.#subscriptions.close();
   }
 
   close(timeoutMs: number): Promise<void> {

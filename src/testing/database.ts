@@ -22,8 +22,12 @@ const CLOSE_WITHIN_MS = 1_000;
  * @throws MysqlPingError when the server does not answer
  */
 export async function createDatabase(environment: Environment): Promise<TestDatabase> {
+  // Before anything is taken apart, so that what is wrong with it is told without showing it.
+  loadConfig(environment);
   const name = `doordarshan_test_${Date.now().toString(36)}_${randomBytes(4).toString("hex")}`;
   const renamed = withDatabase(environment, name);
+  // Nothing may ever be migrated or dropped but this.
+  if (loadConfig(renamed).mysql.database !== name) throw new Error(`The database could not be renamed to ${name}`);
   await execute(environment, `CREATE DATABASE \`${name}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`);
   const drop = () => execute(environment, `DROP DATABASE IF EXISTS \`${name}\``);
   try {
@@ -53,8 +57,13 @@ function withDatabase(environment: Environment, name: string): Record<string, st
   return { ...(defined as Record<string, string>), ...renamed };
 }
 
-/** In both forms the database stands between the last slash and the question mark. */
+/** In a DSN the database stands between the last slash and the question mark; in a URL a slash may stand in the query too. */
 function replaceDatabase(dsn: string, name: string): string {
+  if (dsn.startsWith("mysql://")) {
+    const url = new URL(dsn);
+    url.pathname = `/${name}`;
+    return url.href;
+  }
   const slash = dsn.lastIndexOf("/");
   const query = dsn.indexOf("?", slash);
   return `${dsn.slice(0, slash + 1)}${name}${query === -1 ? "" : dsn.slice(query)}`;

@@ -1,5 +1,5 @@
 import { createDatabase, type TestDatabase } from "./database.js";
-import { type Services, startServices } from "./services.js";
+import { CONNECTION_VARIABLES, type Services, startServices } from "./services.js";
 
 /** What of mocha's objects is used here; mocha's own types would become a dependency of this package's users. */
 interface Suite {
@@ -24,6 +24,8 @@ let services: Services | undefined;
 export async function mochaGlobalSetup(): Promise<void> {
   const onProgress = (line: string) => void process.stderr.write(`${line}\n`);
   services = await startServices({ onProgress });
+  // What is left of another server's credentials must not be tried on these.
+  for (const name of Object.values(CONNECTION_VARIABLES).flat()) delete process.env[name];
   Object.assign(process.env, services.environment);
 }
 

@@ -11,6 +11,7 @@ import {
   type ContainerOptions,
   createContainer,
   type DataConfig,
+  InvalidInputError,
   loadConfig,
   MeetingStatus,
   OperationAbortedError,
@@ -155,6 +156,22 @@ describe("the container", () => {
     await container.start();
     await stopping;
     expect(container.state).to.equal("ready");
+    // What was asked for last is what counts.
+    const [, overtaken] = [
+      container.stop(),
+      container.start().catch((error: unknown) => error),
+      await container.stop(),
+    ];
+    expect(await overtaken).to.be.instanceOf(StartupError);
+    expect(container.state).to.equal("stopped");
+  });
+
+  it("refuses options that make no sense", () => {
+    for (const ms of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {
+      expect(() => make({}, { startTimeoutMs: ms })).to.throw(InvalidInputError, "startTimeoutMs");
+      expect(() => make({}, { stopTimeoutMs: ms })).to.throw(InvalidInputError, "stopTimeoutMs");
+    }
+    expect(() => make({}, { migrations: "yes" as "run" })).to.throw(InvalidInputError, "migrations");
   });
 
   it("runs pending migrations when asked, from many instances at once, and refuses to start with them otherwise", async () => {
@@ -321,6 +338,28 @@ describe("the container", () => {
       proceed();
       expect(await pending).to.match(/^\d+-\d+$/);
       await stopping;
+    });
+
+    it("ends subscriptions before it waits for what is pending", async () => {
+      const [reader, writer] = [make(), make()];
+      await Promise.all([reader.start(), writer.start()]);
+      const heard: string[] = [];
+      await reader.redis.subscribe("news", (message) => void heard.push(message));
+      let proceed = () => {};
+      const pending = reader.transaction(
+        () =>
+          new Promise<void>((resolve) => {
+            proceed = resolve;
+          }),
+      );
+      const stopping = reader.stop();
+      let reached = await writer.redis.publish("news", "late");
+      while (reached > 0) reached = await writer.redis.publish("news", "late");
+      heard.length = 0;
+      await writer.redis.publish("news", "too late");
+      proceed();
+      await Promise.all([pending, stopping]);
+      expect(heard).to.deep.equal([]);
     });
 
     it("cuts off a transaction that does not end", async () => {
