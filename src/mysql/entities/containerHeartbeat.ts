@@ -1,6 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from "typeorm";
-import { ID, NAME } from "./columnTypes.js";
-import { exactBigint } from "./exactBigint.js";
+import { exactBigint, ID, NAME } from "./columnTypes.js";
 
 /** A running media node, and when it was last heard of. */
 @Entity({ name: "container_heartbeat" })

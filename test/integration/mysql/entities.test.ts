@@ -1,5 +1,7 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
-import { QueryError } from "../../../src/errors.js";
+import { In } from "typeorm";
+import { InvalidInputError, QueryError } from "../../../src/errors.js";
 import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../../../src/mysql/dataSource.js";
 import {
   ContainerHeartbeat,
@@ -70,7 +72,33 @@ describe("entities", function () {
     const meetings = dataSource.getRepository(MeetingStatus);
     await meetings.insert({ meetingId: "😀".repeat(64), enabled: 1 });
     expect(await meetings.existsBy({ meetingId: "😀".repeat(64) })).to.equal(true);
-    expect(await failureOf(meetings.insert({ meetingId: "😀".repeat(65), enabled: 1 }))).to.include({ errno: 1406 });
+    const error = await failureOf(meetings.insert({ meetingId: "😀".repeat(65), enabled: 1 }));
+    expect(error).to.be.instanceOf(InvalidInputError);
+  });
+
+  it("refuse what is no id before anything is sent, in rows and in conditions", async () => {
+    const meetings = dataSource.getRepository(MeetingStatus);
+    await meetings.insert({ meetingId: "refuses", enabled: 1 });
+    const before = await meetings.count();
+    for (const bad of [0, true, "", "a\0b", "\ud800", "x".repeat(65)] as string[]) {
+      for (const attempt of [
+        () => meetings.insert({ meetingId: bad, enabled: 1 }),
+        () => meetings.delete({ meetingId: bad }),
+        () => meetings.update({ meetingId: bad }, { enabled: 0 }),
+        () => meetings.findBy({ meetingId: bad }),
+        () => meetings.findBy({ meetingId: In(["refuses", bad]) }),
+      ]) {
+        expect(await failureOf(attempt()), inspect(bad)).to.be.instanceOf(InvalidInputError);
+      }
+    }
+    expect(await meetings.count()).to.equal(before);
+    expect(await meetings.countBy({ enabled: 0 })).to.equal(0);
+  });
+
+  it("refuse a heartbeat that is a number", async () => {
+    const row = { containerId: "c-number", heartbeat: Number(1732312345678901234n) as unknown as bigint };
+    const error = await failureOf(dataSource.getRepository(ContainerHeartbeat).insert(row));
+    expect(error).to.be.instanceOf(InvalidInputError);
   });
 
   it("take a meeting's life as the running services write it", async () => {
