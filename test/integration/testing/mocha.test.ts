@@ -34,6 +34,11 @@ describe("the mocha plugin", function () {
     });
   }
 
+  it("does not try another server's credentials on the servers it starts", async () => {
+    const leftovers = { MYSQL_SECRET_FILE: "/nonexistent", REDIS_CLUSTER_USERNAME: "x", REDIS_CLUSTER_PASSWORD: "y" };
+    expect(await runMocha([], leftovers)).to.contain("4 passing");
+  });
+
   it("gives a database to a file of which only some tests are selected", async () => {
     const output = await runMocha(["--grep", "migrated, empty"], services.environment);
     expect(output).to.contain("2 passing");
