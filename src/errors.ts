@@ -109,7 +109,7 @@ export class PendingMigrationsError extends DataError {
   constructor(readonly pending: readonly string[]) {
     super(
       `The database lacks ${pending.length} migration(s): ${pending.join(", ")}. ` +
-        'Run "npm run migration:run", or start the container with { migrations: "run" }',
+        'Run them with runMigrations(config), or start the container with { migrations: "run" }',
     );
   }
 }
@@ -149,7 +149,7 @@ export class OperationAbortedError extends DataError {
   readonly code = "ErrAborted";
 }
 
-/** The deadline passed. For a transaction: it was not committed; its connection is destroyed. */
+/** The deadline passed; the connection is destroyed. A transaction was not committed; a write outside one may have been. */
 export class DeadlineExceededError extends DataError {
   readonly code = "ErrDeadlineExceeded";
 }
@@ -159,7 +159,10 @@ export class AcquireTimeoutError extends DataError {
   readonly code = "ErrAcquireTimeout";
 }
 
-/** A statement failed; `errno`, `sqlState` and `driverCode` tell how. Holds neither SQL nor parameters. */
+/**
+ * A statement failed; `errno`, `sqlState` and `driverCode` tell how. Holds neither SQL nor parameters.
+ * In a transaction nothing was committed; outside one, a write whose connection was lost may have been.
+ */
 export class QueryError extends DataError {
   readonly code: string = "ErrQuery";
   declare readonly errno?: number;
