@@ -15,6 +15,7 @@ export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly #over: Promise<never>;
   readonly #end: number;
+  readonly #overdue: () => DataError;
   #rejectOver!: (error: DataError) => void;
   #error: DataError | undefined;
 
@@ -25,6 +26,7 @@ export class Deadline {
     // Nobody may be racing when it ends.
     this.#over.catch(() => undefined);
     this.#end = performance.now() + timeoutMs;
+    this.#overdue = overdue;
     this.#timer = setTimeout(() => this.#finish(overdue()), timeoutMs);
     this.#callerSignal = signal;
     signal?.addEventListener("abort", this.#onAbort, { once: true });
@@ -53,12 +55,18 @@ export class Deadline {
     return Promise.race([this.#over, promise]);
   }
 
+  /** Ends it also when its time has passed while the process was too busy to notice. */
+  throwIfOver(): void {
+    if (this.remainingMs === 0) this.#finish(this.#overdue());
+    if (this.#error) throw this.#error;
+  }
+
   dispose(): void {
     clearTimeout(this.#timer);
     this.#callerSignal?.removeEventListener("abort", this.#onAbort);
   }
 
-  readonly #onAbort = () => this.#finish(new OperationAbortedError("The caller's signal fired"));
+  readonly #onAbort = () => this.#finish(new OperationAbortedError(abortText(this.#callerSignal?.reason)));
 
   #finish(error: DataError): void {
     if (this.#error) return;
@@ -68,4 +76,20 @@ export class Deadline {
     this.#rejectOver(error);
     this.#controller.abort(error);
   }
+}
+
+/** Runs `run` under a deadline of its own. */
+export async function withDeadline<T>(options: DeadlineOptions, run: (deadline: Deadline) => Promise<T>): Promise<T> {
+  const deadline = new Deadline(options);
+  try {
+    return await run(deadline);
+  } finally {
+    deadline.dispose();
+  }
+}
+
+/** `abort()` without a reason makes an AbortError, which tells nothing. */
+function abortText(reason: unknown): string {
+  const told = reason instanceof Error && reason.name !== "AbortError";
+  return told ? `The caller's signal fired: ${reason.message}` : "The caller's signal fired";
 }

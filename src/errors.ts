@@ -185,7 +185,7 @@ export class ReadOnlyError extends QueryError {
   override readonly code = "ErrReadOnly";
 }
 
-/** The transaction met a deadlock (1213) or a lock wait timeout (1205) on every attempt. Nothing was committed. */
+/** The transaction met a deadlock (1213), a lock wait timeout (1205) or a snapshot conflict (1020) on every attempt. Nothing was committed. */
 export class TransactionRetriesError extends QueryError {
   override readonly code = "ErrTransactionRetries";
   constructor(

@@ -1,7 +1,7 @@
 import type { DataSource, QueryRunner } from "typeorm";
 import type { Deadline } from "../deadline.js";
 import type { Lease } from "./lease.js";
-import { poolOf } from "./pool.js";
+import { type Borrowing, poolOf } from "./pool.js";
 
 export interface Borrowed {
   readonly lease: Lease;
@@ -16,13 +16,20 @@ export async function withLease<T>(
   dataSource: DataSource,
   deadline: Deadline,
   work: (borrowed: Borrowed) => Promise<T>,
+  { spare = false }: Pick<Borrowing, "spare"> = {},
 ): Promise<T> {
   const runner = dataSource.createQueryRunner();
-  // A connection that arrives after the deadline goes back by itself: the pool knows the signal.
-  const lease: Lease = await deadline.race(poolOf(dataSource).withSignal(deadline.signal, () => runner.connect()));
+  const borrowing = { signal: deadline.signal, spare };
+  const connecting: Promise<Lease> = poolOf(dataSource).borrowing(borrowing, () => runner.connect());
+  const lease = await deadline.race(connecting).catch((error) => {
+    // The connection may be there already, and only the deadline was faster to here.
+    connecting.then((late) => late.release()).catch(() => undefined);
+    throw error;
+  });
   const cut = () => lease.destroy(deadline.error);
   deadline.signal.addEventListener("abort", cut, { once: true });
   try {
+    deadline.throwIfOver();
     return await deadline.race(work({ lease, runner }));
   } finally {
     deadline.signal.removeEventListener("abort", cut);

@@ -8,8 +8,9 @@ import { ConfigError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import { toDataError } from "./driverErrors.js";
 import { entities } from "./entities/index.js";
+import { hideCriteria } from "./notFound.js";
 import { GuardedPool } from "./pool.js";
-import { sessionSql } from "./session.js";
+import { sessionSql, statementLimitMs } from "./session.js";
 
 export type { DataSource } from "typeorm";
 export { closeDataSource, openDataSource, pingMysql } from "./opening.js";
@@ -31,13 +32,14 @@ export function createDataSource(
   { mysql }: Pick<DataConfig, "mysql">,
   { logger, limitStatements = true }: DataSourceOptions = {},
 ): DataSource {
-  const statementTimeoutMs = limitStatements ? mysql.queryTimeoutMs : undefined;
+  const statementTimeoutMs = limitStatements ? statementLimitMs(mysql) : undefined;
   const secrets = connectionSecrets(mysql, logger);
   const pool = new GuardedPool({
     config: mysql,
     secrets,
     sessionSql: sessionSql(mysql, statementTimeoutMs),
     statementTimeoutMs,
+    onIdleFailure: ({ message }) => logger?.warn({ event: "mysql.idle" }, `An idle connection failed: ${message}`),
   });
   const dataSource = new DataSource({
     type: "mysql",
@@ -58,6 +60,7 @@ export function createDataSource(
   });
   pool.attach(dataSource);
   throwOurErrors(dataSource);
+  hideCriteria(dataSource);
   tellEngineApart(dataSource);
   return dataSource;
 }

@@ -1,13 +1,31 @@
+import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type { PoolConnection } from "mysql2";
-import { type DataError, DeadlineExceededError, DriverError, QueryError, ReadOnlyError } from "../errors.js";
+import { Connection, type PoolConnection } from "mysql2";
+import {
+  type DataError,
+  DeadlineExceededError,
+  DriverError,
+  InvalidInputError,
+  QueryError,
+  ReadOnlyError,
+} from "../errors.js";
 import { isRetryable, toDataError } from "./driverErrors.js";
+import {
+  beginsTransaction,
+  commitsImplicitly,
+  controlsTransaction,
+  endsTransaction,
+  leavesTraces,
+  rollsBack,
+  setsNextTransaction,
+} from "./statements.js";
 
 /** mysql2's typings leave the socket out. */
 interface SocketOwner {
   readonly stream: Pick<Socket, "destroy" | "writable">;
 }
 
+type Command = ReturnType<PoolConnection["query"]>;
 type Answer = [rows: unknown, fields: unknown];
 
 export interface LeaseOptions {
@@ -17,13 +35,15 @@ export interface LeaseOptions {
   readonly onEnd: () => void;
 }
 
-/** Statements whose effect outlives them in the session, and would meet the next borrower. */
-const LEAVES_TRACES =
-  /^\s*(?:SET\s+(?!TRANSACTION\b)|USE\s|LOCK\s|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\s|XA\s|PREPARE\s)|\bGET_LOCK\s*\(/i;
 const CONNECTION_LOST = "PROTOCOL_CONNECTION_LOST";
-const BEGINS = /^\s*(?:BEGIN|START\s+TRANSACTION)\b/i;
-const ROLLS_BACK = /^\s*ROLLBACK\b/i;
-const ENDS = /^\s*(?:COMMIT|ROLLBACK)\s*;?\s*$/i;
+const IN_TRANSACTION = 1;
+/** Typed without its last parameter. */
+const createQuery = Connection.createQuery as unknown as (
+  sql: string,
+  values: unknown,
+  done: undefined,
+  config: unknown,
+) => Command;
 
 /**
  * One borrowing of a connection. TypeORM takes it for a mysql2 connection: it uses `promise().query`, `query`, `release`
@@ -33,8 +53,13 @@ export class Lease {
   readonly #connection: PoolConnection;
   readonly #options: LeaseOptions;
   #state: "open" | "sealed" | "over" = "open";
+  /** Settles when the statement asked last has. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
   #inFlight = 0;
   #inTransaction = false;
+  #guarded = false;
+  #nextTransactionSet = false;
   #unfit = false;
   #doomed: DataError | undefined;
   #destroyedWith: DataError | undefined;
@@ -44,7 +69,7 @@ export class Lease {
     this.#options = options;
   }
 
-  /** Why the transaction cannot be committed any more: a deadlock, a lock wait, a read-only answer, a lost connection. */
+  /** Why the transaction cannot be committed any more: a deadlock, a lock wait, a read-only answer, a lost connection … */
   get doomed(): DataError | undefined {
     return this.#doomed;
   }
@@ -54,35 +79,30 @@ export class Lease {
   }
 
   /** For TypeORM's `stream()`: rows as they come. */
-  query(sql: string, values?: unknown): ReturnType<PoolConnection["query"]> {
+  query(sql: string, values?: unknown): Command {
     const refusal = this.#refusal(sql);
     if (refusal) throw refusal;
-    const settle = this.#begin(sql);
-    const command = this.#connection.query(sql, values as unknown[]);
-    const emit = command.emit.bind(command);
-    // mysql2 tells only the connection when that is lost, and such a stream would never end.
-    const onLost = (error: unknown) => command.emit("error", error as Error);
-    this.#connection.once("error", onLost);
-    command.emit = (event: string | symbol, ...args: unknown[]) => {
-      if (event !== "end" && event !== "error") return emit(event, ...args);
-      this.#connection.removeListener("error", onLost);
-      const failure = settle(event === "error" ? args[0] : undefined);
-      if (!failure) return emit(event);
-      // A reader that gave up listens no more, and an error without a listener would end the process.
-      return command.listenerCount("error") > 0 && emit(event, failure);
-    };
+    const command = createQuery(sql, values, undefined, this.#connection.config);
+    this.#inTurn(sql, () => this.#pour(command, sql)).catch((error) => emitFailure(command, error));
     return command;
   }
 
-  /** A statement of the transaction's own frame; goes through a sealed lease too. */
-  async control(sql: string): Promise<void> {
-    if (this.#state === "over") throw overError();
-    await this.#send(sql);
+  /** A statement of the transaction's own frame; goes through a sealed lease too. `check` has the last word before it. */
+  async control(sql: string, check?: () => void): Promise<void> {
+    await this.#inTurn(sql, () => {
+      check?.();
+      return this.#send(sql);
+    });
+  }
+
+  /** From now on the transaction can neither be ended nor left by a statement of the lease's user. */
+  guardTransaction(): void {
+    this.#guarded = true;
   }
 
   /** Sets the session up; unlike a user's SET this belongs to the connection. */
   async prepareSession(sql: string): Promise<void> {
-    await this.#send(sql);
+    await this.control(sql);
     this.#unfit = false;
   }
 
@@ -100,7 +120,7 @@ export class Lease {
   /** Gives the connection back, or closes it when the next borrower would find it changed or busy. */
   release(): void {
     if (this.#state === "over") return;
-    if (this.#unfit || this.#inTransaction || this.#inFlight > 0) {
+    if (this.#unfit || this.#inTransaction || this.#nextTransactionSet || this.#waiting + this.#inFlight > 0) {
       this.destroy();
       return;
     }
@@ -133,7 +153,20 @@ export class Lease {
   async #ask(sql: string, values: unknown): Promise<Answer> {
     const refusal = this.#refusal(sql);
     if (refusal) throw refusal;
-    return this.#send(sql, values);
+    return this.#inTurn(sql, () => this.#send(sql, values));
+  }
+
+  /** One statement at a time: what waits behind a deadlock must not be sent, as each would commit on its own. */
+  #inTurn<T>(sql: string, run: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    const outcome = this.#turn.then(() => {
+      this.#waiting -= 1;
+      const refusal = this.#refusalAtTurn(sql);
+      if (refusal) throw refusal;
+      return run();
+    });
+    this.#turn = outcome.catch((error) => this.#probe(error));
+    return outcome;
   }
 
   #send(sql: string, values?: unknown): Promise<Answer> {
@@ -143,7 +176,7 @@ export class Lease {
         this.#connection.query(sql, values as unknown[], (error, rows, fields) => {
           const failure = settle(error ?? undefined);
           if (failure) return reject(failure);
-          if (ENDS.test(sql)) this.#leaveTransaction();
+          this.#learn(sql, [rows, fields]);
           resolve([rows, fields]);
         });
       } catch (error) {
@@ -152,10 +185,40 @@ export class Lease {
     });
   }
 
+  /** Settles when the last row has come. */
+  #pour(command: Command, sql: string): Promise<void> {
+    const settle = this.#begin(sql);
+    return new Promise((resolve, reject) => {
+      const emit = command.emit.bind(command);
+      const end = (error?: unknown) => {
+        this.#connection.removeListener("error", end);
+        const failure = settle(error);
+        if (failure) return reject(failure);
+        resolve();
+        emit("end");
+      };
+      // mysql2 tells only the connection when that is lost, and such a stream would never end.
+      this.#connection.once("error", end);
+      let ended = false;
+      command.emit = (event: string | symbol, ...args: unknown[]) => {
+        if (event !== "end" && event !== "error") return emit(event, ...args);
+        if (!ended) end(event === "error" ? args[0] : undefined);
+        ended = true;
+        return true;
+      };
+      try {
+        this.#connection.query(command);
+      } catch (error) {
+        end(error);
+      }
+    });
+  }
+
   /** Starts the statement's clock. The function returned stops it and turns a driver's error into ours. */
   #begin(sql: string): (error?: unknown) => DataError | undefined {
-    if (BEGINS.test(sql)) this.#inTransaction = true;
-    if (LEAVES_TRACES.test(sql)) this.#unfit = true;
+    if (beginsTransaction(sql)) this.#inTransaction = true;
+    if (leavesTraces(sql)) this.#unfit = true;
+    if (setsNextTransaction(sql)) this.#nextTransactionSet = true;
     this.#inFlight += 1;
     const { statementTimeoutMs } = this.#options;
     const timer =
@@ -167,6 +230,20 @@ export class Lease {
       clearTimeout(timer);
       return error === undefined ? undefined : this.#failure(error);
     };
+  }
+
+  /** What the answer to a statement says about the transaction. */
+  #learn(sql: string, answer: Answer): void {
+    if (beginsTransaction(sql)) this.#nextTransactionSet = false;
+    if (endsTransaction(sql)) this.#leaveTransaction();
+    else if (this.#guarded && saysOutside(answer)) this.#doomed ??= goneError();
+  }
+
+  /** Whether an error undid the whole transaction depends on the server and its settings, so it is asked. */
+  async #probe(error: unknown): Promise<void> {
+    if (!this.#guarded || this.#doomed || this.#refusalAtTurn("")) return;
+    const answer = await this.#send("DO 0").catch(() => undefined);
+    if (answer && saysOutside(answer)) this.#doomed = error as DataError;
   }
 
   #failure(error: unknown): DataError {
@@ -188,11 +265,39 @@ export class Lease {
     this.#doomed = undefined;
   }
 
-  /** After a deadlock the server has rolled back: statements that follow would each commit on their own. */
   #refusal(sql: string): DataError | undefined {
     if (this.#state !== "open") return this.#destroyedWith ?? overError();
-    return this.#inTransaction && !ROLLS_BACK.test(sql) ? this.#doomed : undefined;
+    return (this.#guarded ? trespass(sql) : undefined) ?? this.#refusalAtTurn(sql);
   }
+
+  /** After a deadlock the server has rolled back: statements that follow would each commit on their own. */
+  #refusalAtTurn(sql: string): DataError | undefined {
+    if (this.#destroyedWith || this.#state === "over") return this.#destroyedWith ?? overError();
+    return this.#inTransaction && !rollsBack(sql) ? this.#doomed : undefined;
+  }
+}
+
+/** Why a statement is not the user's to send inside a transaction. */
+function trespass(sql: string): DataError | undefined {
+  if (controlsTransaction(sql))
+    return new InvalidInputError(
+      "statement",
+      "would end the transaction: return from work to commit, throw to roll back, nest with tx.manager.transaction()",
+    );
+  if (!commitsImplicitly(sql)) return undefined;
+  return new InvalidInputError("statement", "would commit the transaction by itself: run it outside of transactions");
+}
+
+/** The server's status comes with answers that hold no rows; the last answer of a CALL is one. */
+function saysOutside([rows, fields]: Answer): boolean {
+  const [header, field] = Array.isArray(fields) ? [(rows as unknown[]).at(-1), fields.at(-1)] : [rows, fields];
+  const { serverStatus } = ((field === undefined && header) || {}) as { serverStatus?: number };
+  return serverStatus !== undefined && (serverStatus & IN_TRANSACTION) === 0;
+}
+
+/** A reader that gave up listens no more, and an error without a listener would end the process. */
+function emitFailure(command: Command, error: unknown): void {
+  if (command.listenerCount("error") > 0) EventEmitter.prototype.emit.call(command, "error", error);
 }
 
 /** mysql2 marks the errors that end a connection. */
@@ -207,5 +312,13 @@ function statementOverdue(timeoutMs: number): DataError {
 function overError(): DataError {
   return new QueryError(
     new DriverError("This transaction or query runner has ended; start a new one", { driverCode: "ERR_LEASE_OVER" }),
+  );
+}
+
+function goneError(): DataError {
+  return new QueryError(
+    new DriverError("The server has ended the transaction before its time: part of it may be committed", {
+      driverCode: "ERR_TRANSACTION_GONE",
+    }),
   );
 }

@@ -1,5 +1,5 @@
 import type { DataSource } from "typeorm";
-import { Deadline } from "../deadline.js";
+import { type Deadline, type DeadlineOptions, withDeadline } from "../deadline.js";
 import { DeadlineExceededError, MysqlPingError } from "../errors.js";
 import { withLease } from "./borrowing.js";
 import { connectionAdvice } from "./connectionAdvice.js";
@@ -11,32 +11,28 @@ import { poolOf } from "./pool.js";
  * @throws MysqlPingError saying what to check
  */
 export async function openDataSource(dataSource: DataSource, timeoutMs: number): Promise<void> {
-  const deadline = pingDeadline(timeoutMs);
   const initializing = dataSource.initialize();
   try {
-    await deadline.race(initializing);
-    await ask(dataSource, deadline);
+    await withDeadline(pingDeadline(timeoutMs), async (deadline) => {
+      await deadline.race(initializing);
+      await ask(dataSource, deadline);
+    });
   } catch (error) {
     initializing.catch(() => undefined);
     await closeDataSource(dataSource, 0);
     throw pingError(error);
-  } finally {
-    deadline.dispose();
   }
 }
 
 /**
- * Asks the server for an answer, within `timeoutMs` milliseconds.
+ * Asks the server for an answer, within `timeoutMs` milliseconds, also while every connection is in use.
  * @throws MysqlPingError saying what to check
  */
 export async function pingMysql(dataSource: DataSource, timeoutMs: number): Promise<void> {
-  const deadline = pingDeadline(timeoutMs);
   try {
-    await ask(dataSource, deadline);
+    await withDeadline(pingDeadline(timeoutMs), (deadline) => ask(dataSource, deadline));
   } catch (error) {
     throw pingError(error);
-  } finally {
-    deadline.dispose();
   }
 }
 
@@ -49,12 +45,12 @@ export async function closeDataSource(dataSource: DataSource, timeoutMs: number)
 }
 
 function ask(dataSource: DataSource, deadline: Deadline): Promise<void> {
-  return withLease(dataSource, deadline, ({ lease }) => lease.control("SELECT 1"));
+  return withLease(dataSource, deadline, ({ lease }) => lease.control("SELECT 1"), { spare: true });
 }
 
-function pingDeadline(timeoutMs: number): Deadline {
+function pingDeadline(timeoutMs: number): DeadlineOptions {
   const overdue = () => new DeadlineExceededError(`MySQL did not answer within ${Math.round(timeoutMs)} ms`);
-  return new Deadline({ timeoutMs, overdue });
+  return { timeoutMs, overdue };
 }
 
 function pingError(error: unknown): MysqlPingError {

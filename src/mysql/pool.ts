@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import type { DataSource } from "typeorm";
 import type { MysqlConfig } from "../config/types.js";
-import { Deadline } from "../deadline.js";
+import { type Deadline, withDeadline } from "../deadline.js";
 import { AcquireTimeoutError, type DataError, DriverError, QueryError } from "../errors.js";
 import { Limiter } from "../limiter.js";
 import { toDataError } from "./driverErrors.js";
@@ -18,6 +18,16 @@ export interface GuardedPoolOptions {
   readonly sessionSql: string;
   /** How long one statement may take, in milliseconds; undefined: for ever. */
   readonly statementTimeoutMs: number | undefined;
+  /** Is told of a connection that failed while nobody used it. */
+  readonly onIdleFailure?: (failure: DataError) => void;
+}
+
+/** Why and how a connection is borrowed. */
+export interface Borrowing {
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+  /** Take the one connection beyond the limit: to ask for the server's health, however busy the pool is. */
+  readonly spare?: boolean;
 }
 
 const pools = new WeakMap<DataSource, GuardedPool>();
@@ -41,18 +51,17 @@ export class GuardedPool {
   readonly #sockets = new Set<Socket>();
   readonly #leases = new Set<Lease>();
   readonly #ready = new WeakSet<PoolConnection>();
-  readonly #callerSignal = new AsyncLocalStorage<AbortSignal>();
+  readonly #spare: Limiter;
+  readonly #borrowing = new AsyncLocalStorage<Borrowing>();
   readonly #changes = new EventEmitter();
   #pool: Pool | undefined;
 
   constructor(options: GuardedPoolOptions) {
     this.#options = options;
-    this.limiter = new Limiter({
-      limit: options.config.maxConnections,
-      queueLimit: options.config.acquireQueueLimit,
-      timeoutMs: options.config.acquireTimeoutMs,
-      refused: (reason) => this.#refused(reason),
-    });
+    const { maxConnections, acquireQueueLimit, acquireTimeoutMs } = options.config;
+    const waits = { queueLimit: acquireQueueLimit, timeoutMs: acquireTimeoutMs, refused };
+    this.limiter = new Limiter({ ...waits, limit: maxConnections });
+    this.#spare = new Limiter({ ...waits, limit: 1 });
   }
 
   /** The default deadline of a transaction, in milliseconds. */
@@ -72,18 +81,29 @@ export class GuardedPool {
       ...poolLimits(this.#options.config),
       stream: () => this.#openSocket(),
     });
-    // A connection may raise an error while nobody uses it; the pool drops it, and that is all there is to do.
-    this.#pool.on("connection", (connection) => connection.on("error", () => undefined));
+    this.#watch(this.#pool);
     return this;
+  }
+
+  /** A connection may fail while nobody uses it; the pool drops it, and there is nothing else to do. */
+  #watch(pool: Pool): void {
+    const idle = new WeakSet<PoolConnection>();
+    pool.on("release", (connection) => idle.add(connection));
+    pool.on("acquire", (connection) => idle.delete(connection));
+    pool.on("connection", (connection) =>
+      connection.on("error", (error) => {
+        if (idle.delete(connection)) this.#options.onIdleFailure?.(toDataError(error));
+      }),
+    );
   }
 
   getConnection(done: (error: DataError | null, lease?: Lease) => void): void {
     this.#acquire().then((lease) => done(null, lease), done);
   }
 
-  /** Whoever acquires inside `run` stops waiting when `signal` fires. */
-  withSignal<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> {
-    return this.#callerSignal.run(signal, run);
+  /** Whoever acquires inside `run` does so in this way. */
+  borrowing<T>(how: Borrowing, run: () => Promise<T>): Promise<T> {
+    return this.#borrowing.run(how, run);
   }
 
   /** What TypeORM's `destroy()` calls. */
@@ -95,32 +115,31 @@ export class GuardedPool {
   async close(timeoutMs: number): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;
-    const deadline = new Deadline({ timeoutMs, overdue: closedError });
-    await this.#whenEmpty(this.#leases, deadline);
-    // Says goodbye on each connection; a frozen server would never answer it.
-    pool?.end(() => undefined);
-    await this.#whenEmpty(this.#sockets, deadline);
-    deadline.dispose();
+    await withDeadline({ timeoutMs, overdue: closedError }, async (deadline) => {
+      await this.#whenEmpty(this.#leases, deadline);
+      // Says goodbye on each connection; a frozen server would never answer it.
+      pool?.end(() => undefined);
+      await this.#whenEmpty(this.#sockets, deadline);
+    });
     for (const lease of this.#leases) lease.destroy(closedError());
     for (const socket of this.#sockets) socket.destroy();
   }
 
   async #acquire(): Promise<Lease> {
-    const signal = this.#callerSignal.getStore();
+    const { signal, spare } = this.#borrowing.getStore() ?? {};
+    const { acquireTimeoutMs } = this.#options.config;
     const began = performance.now();
-    const leave = await this.limiter.acquire({ signal });
-    const timeoutMs = Math.max(1, this.#options.config.acquireTimeoutMs - (performance.now() - began));
-    const deadline = new Deadline({ timeoutMs, signal, overdue: () => this.#refused("timeout") });
-    const opening = this.#open(leave);
-    try {
-      return await deadline.race(opening);
-    } catch (error) {
-      // Nobody waits for it any more.
-      opening.then((lease) => lease.release()).catch(() => undefined);
-      throw error;
-    } finally {
-      deadline.dispose();
-    }
+    const leave = await (spare ? this.#spare : this.limiter).acquire({ signal });
+    const timeoutMs = Math.max(1, acquireTimeoutMs - (performance.now() - began));
+    const overdue = () => new AcquireTimeoutError(`The server gave no connection within ${acquireTimeoutMs} ms`);
+    return withDeadline({ timeoutMs, signal, overdue }, (deadline) => {
+      const opening = this.#open(leave);
+      return deadline.race(opening).catch((error) => {
+        // Nobody waits for it any more.
+        opening.then((lease) => lease.release()).catch(() => undefined);
+        throw error;
+      });
+    });
   }
 
   async #open(leave: () => void): Promise<Lease> {
@@ -182,17 +201,16 @@ export class GuardedPool {
       await deadline.race(once(this.#changes, "change", { signal: deadline.signal })).catch(() => undefined);
     }
   }
-
-  #refused(reason: "timeout" | "queue-full"): AcquireTimeoutError {
-    const { inUse, waiting, options } = this.limiter;
-    const what = reason === "timeout" ? `No connection within ${options.timeoutMs} ms` : "Too many callers wait";
-    return new AcquireTimeoutError(
-      `${what}: ${inUse} of ${options.limit} connections are in use and ${waiting} of at most ${options.queueLimit} callers wait`,
-    );
-  }
 }
 
-/** The limiter bounds the connections. mysql2's own limit is one above, since its idle reaper runs only below it. */
+function refused(reason: "timeout" | "queue-full", { inUse, waiting, options }: Limiter): AcquireTimeoutError {
+  const what = reason === "timeout" ? `No connection within ${options.timeoutMs} ms` : "Too many callers wait";
+  return new AcquireTimeoutError(
+    `${what}: ${inUse} of ${options.limit} connections are in use and ${waiting} of at most ${options.queueLimit} callers wait`,
+  );
+}
+
+/** The limiter bounds the connections. mysql2's own limit is one above: for the spare one, and since its idle reaper runs only below it. */
 function poolLimits({ maxConnections, maxIdleConnections, idleTimeoutMs }: MysqlConfig): PoolOptions {
   return {
     connectionLimit: maxConnections + 1,

@@ -19,6 +19,14 @@ function serverLimit(limitMs: number): string {
   return `/*M! , max_statement_time = ${limitMs / 1000} */ /*!80000 , max_execution_time = ${limitMs} */`;
 }
 
+/**
+ * How long one statement may take. No lock wait is shorter than a second, so a time of that order is stretched a little,
+ * or a lock wait would be cut off instead of reported and tried again.
+ */
+export function statementLimitMs({ queryTimeoutMs }: MysqlConfig): number {
+  return queryTimeoutMs < 1_000 ? queryTimeoutMs : Math.max(queryTimeoutMs, 1_500);
+}
+
 /** Half of the statement's time, so that a lock wait is reported as one, and not as a lost statement. */
 function lockWaitSeconds(statementTimeoutMs: number): number {
   return Math.max(1, Math.floor(statementTimeoutMs / 2_000));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DataSource, EntityManager } from "typeorm";
-import { Deadline } from "../deadline.js";
+import { type Deadline, withDeadline } from "../deadline.js";
 import { CommitUnknownError, DeadlineExceededError, InvalidInputError, TransactionRetriesError } from "../errors.js";
 import { type Borrowed, withLease } from "./borrowing.js";
 import { isRetryable, saysNotCommitted } from "./driverErrors.js";
@@ -15,7 +15,9 @@ export interface Transaction {
   readonly manager: EntityManager;
 }
 
-export type IsolationLevel = "READ UNCOMMITTED" | "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE";
+const ISOLATION_LEVELS = ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] as const;
+
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
 
 export interface TransactionOptions {
   /** One deadline over acquiring, all statements, commit, rollback and retries. Default: the configured query timeout. */
@@ -28,10 +30,10 @@ export interface TransactionOptions {
 
 /**
  * Runs `work` in one transaction: commits when it resolves, rolls back and rethrows when it throws.
- * After a deadlock or a lock wait timeout the whole of it, `work` included, runs again, at most 5 times.
+ * After a deadlock, a lock wait timeout or a snapshot conflict the whole of it, `work` included, runs again, at most 5 times.
  * @throws DeadlineExceededError, OperationAbortedError: not committed
  * @throws CommitUnknownError: COMMIT was sent and its answer lost; never retried
- * @throws InvalidInputError: `timeoutMs` is not a time
+ * @throws InvalidInputError: `timeoutMs` is not a time, `isolation` not a level, or a statement would end or commit the transaction
  * @throws TransactionRetriesError, ReadOnlyError, QueryError, AcquireTimeoutError: not committed
  */
 export async function runTransaction<T>(
@@ -42,17 +44,20 @@ export async function runTransaction<T>(
   const timeoutMs = checkTimeout(options.timeoutMs ?? poolOf(dataSource).queryTimeoutMs);
   const overdue = () =>
     new DeadlineExceededError(`The transaction took longer than ${timeoutMs} ms; it was not committed`);
-  const deadline = new Deadline({ timeoutMs, signal: options.signal, overdue });
-  try {
-    return await withRetries(deadline, () => attempt(dataSource, deadline, work, options.isolation));
-  } finally {
-    deadline.dispose();
-  }
+  const isolation = checkIsolation(options.isolation);
+  return withDeadline({ timeoutMs, signal: options.signal, overdue }, (deadline) =>
+    withRetries(deadline, () => attempt(dataSource, deadline, work, isolation)),
+  );
 }
 
 function checkTimeout(timeoutMs: number): number {
   if (timeoutMs > 0 && timeoutMs < 2 ** 31) return timeoutMs;
   throw new InvalidInputError("timeoutMs", "must be above 0 and below 2^31 milliseconds");
+}
+
+function checkIsolation(isolation: IsolationLevel | undefined): IsolationLevel | undefined {
+  if (isolation === undefined || ISOLATION_LEVELS.includes(isolation)) return isolation;
+  throw new InvalidInputError("isolation", `must be one of ${ISOLATION_LEVELS.join(", ")}`);
 }
 
 async function withRetries<T>(deadline: Deadline, run: () => Promise<T>): Promise<T> {
@@ -86,7 +91,7 @@ async function attempt<T>(
 ): Promise<T> {
   const progress: Progress = { commitSent: false };
   try {
-    return await withLease(dataSource, deadline, (borrowed) => perform(borrowed, progress, work, isolation));
+    return await withLease(dataSource, deadline, (borrowed) => perform(borrowed, deadline, progress, work, isolation));
   } catch (error) {
     if (error !== deadline.error) throw error;
     if (progress.commitSent) throw commitUnknown(error);
@@ -97,15 +102,17 @@ async function attempt<T>(
 
 async function perform<T>(
   { lease, runner }: Borrowed,
+  deadline: Deadline,
   progress: Progress,
   work: (tx: Transaction) => Promise<T>,
   isolation: IsolationLevel | undefined,
 ): Promise<T> {
   try {
     await runner.startTransaction(isolation);
+    lease.guardTransaction();
     const result = await work({ manager: runner.manager });
     lease.seal();
-    await commit(lease, progress);
+    await commit(lease, deadline, progress);
     return result;
   } catch (error) {
     // A deadlock undid everything, whatever `work` made of it.
@@ -115,14 +122,15 @@ async function perform<T>(
   }
 }
 
-async function commit(lease: Lease, progress: Progress): Promise<void> {
-  if (lease.doomed) throw lease.doomed;
-  lease.requireConnection();
-  progress.commitSent = true;
+async function commit(lease: Lease, deadline: Deadline, progress: Progress): Promise<void> {
   try {
-    await lease.control("COMMIT");
+    await lease.control("COMMIT", () => {
+      lease.requireConnection();
+      deadline.throwIfOver();
+      progress.commitSent = true;
+    });
   } catch (error) {
-    if (!saysNotCommitted(error)) throw commitUnknown(error);
+    if (progress.commitSent && !saysNotCommitted(error)) throw commitUnknown(error);
     progress.commitSent = false;
     throw error;
   }

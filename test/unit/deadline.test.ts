@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Deadline } from "../../src/deadline.js";
+import { Deadline, withDeadline } from "../../src/deadline.js";
 import { DeadlineExceededError, OperationAbortedError } from "../../src/errors.js";
 
 describe("Deadline", () => {
@@ -46,5 +46,35 @@ describe("Deadline", () => {
     controller.abort();
     expect(deadline.error).to.equal(undefined);
     expect(deadline.signal.aborted).to.equal(false);
+  });
+
+  it("is over at its time also when the process was too busy to notice", async () => {
+    const deadline = new Deadline({ timeoutMs: 20, overdue });
+    deadline.throwIfOver();
+    const end = performance.now() + 30;
+    while (performance.now() < end);
+    expect(() => deadline.throwIfOver()).to.throw(DeadlineExceededError);
+    expect(await caught(deadline.race(never()))).to.equal(deadline.error);
+  });
+
+  it("tells the reason of the caller's signal, if it has one", () => {
+    const told = (...reason: unknown[]) =>
+      new Deadline({ timeoutMs: 10_000, signal: AbortSignal.abort(...reason), overdue }).error?.message;
+    expect(told()).to.equal("The caller's signal fired");
+    expect(told("text")).to.equal("The caller's signal fired");
+    expect(told(new RangeError("too\nmany"))).to.equal("The caller's signal fired: too many");
+  });
+
+  it("is disposed of by withDeadline, whatever comes of it", async () => {
+    const seen: Deadline[] = [];
+    const keep = async (deadline: Deadline) => void seen.push(deadline);
+    await withDeadline({ timeoutMs: 5, overdue }, keep);
+    const failing = withDeadline({ timeoutMs: 5, overdue }, async (deadline) => {
+      seen.push(deadline);
+      throw new RangeError("x");
+    });
+    expect(await caught(failing)).to.be.instanceOf(RangeError);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(seen.map(({ error }) => error)).to.deep.equal([undefined, undefined]);
   });
 });

@@ -19,7 +19,7 @@ describe("driver errors", () => {
     for (const errno of [1290, 1792, 1836]) expect(toDataError(fromServer(errno, ""))).to.be.instanceOf(ReadOnlyError);
     for (const errno of [3024, 1969])
       expect(toDataError(fromServer(errno, ""))).to.be.instanceOf(DeadlineExceededError);
-    for (const errno of [1213, 1205]) expect(isRetryable(toDataError(fromServer(errno, "")))).to.equal(true);
+    for (const errno of [1213, 1205, 1020]) expect(isRetryable(toDataError(fromServer(errno, "")))).to.equal(true);
     for (const errno of [1062, 1064, 1317, 1180]) {
       const error = toDataError(fromServer(errno, ""));
       expect(error).to.be.instanceOf(QueryError).and.include({ errno, sqlState: "HY000", driverCode: "ER_X" });
@@ -48,6 +48,11 @@ describe("driver errors", () => {
       (value: string) => fromServer(1062, `Duplicate entry '${value}' for key 'k'`),
       (value: string) => fromServer(1064, `You have an error near '${value}' at line 1`),
       (value: string) => fromServer(1366, `Incorrect string value: '${value}' for column \`d\`.\`t\`.\`c\` at row 1`),
+      // Cut by the server at 512 bytes, so that the closing quote is missing.
+      (value: string) => fromServer(1690, `BIGINT value is out of range in '${`${value} `.repeat(100)}`.slice(0, 511)),
+      (value: string) => fromServer(1105, `Something near '${value.replace(/['"]/g, "")}`),
+      (value: string) => fromServer(1644, `it is ${value}`),
+      (value: string) => fromServer(1526, `Table has no partition for value ${value}`),
       (value: string) => fromServer(3140, `Invalid JSON text: "${value}" at position 1`),
     ];
     const value = fc.string({ unit: fc.constantFrom("'", '"', "\n", " for key '", "a", "`", ")") });
