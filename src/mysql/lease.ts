@@ -1,32 +1,16 @@
-import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { Connection, type PoolConnection } from "mysql2";
-import {
-  type DataError,
-  DeadlineExceededError,
-  DriverError,
-  InvalidInputError,
-  QueryError,
-  ReadOnlyError,
-} from "../errors.js";
+import type { PoolConnection } from "mysql2";
+import { type DataError, ReadOnlyError } from "../errors.js";
+import { type Answer, saysOutside } from "./answer.js";
 import { isRetryable, toDataError } from "./driverErrors.js";
-import {
-  beginsTransaction,
-  commitsImplicitly,
-  controlsTransaction,
-  endsTransaction,
-  leavesTraces,
-  rollsBack,
-  setsNextTransaction,
-} from "./statements.js";
+import { closedByUser, goneError, isFatal, lostError, overError, statementOverdue, trespass } from "./leaseErrors.js";
+import { type Command, createRowStream, emitFailure, pour } from "./rowStream.js";
+import { beginsTransaction, endsTransaction, leavesTraces, rollsBack, setsNextTransaction } from "./statements.js";
 
 /** mysql2's typings leave the socket out. */
 interface SocketOwner {
   readonly stream: Pick<Socket, "destroy" | "writable">;
 }
-
-type Command = ReturnType<PoolConnection["query"]>;
-type Answer = [rows: unknown, fields: unknown];
 
 export interface LeaseOptions {
   /** How long one statement may take, in milliseconds; undefined: for ever. */
@@ -34,16 +18,6 @@ export interface LeaseOptions {
   /** Called once, when the connection is given back or destroyed. */
   readonly onEnd: () => void;
 }
-
-const CONNECTION_LOST = "PROTOCOL_CONNECTION_LOST";
-const IN_TRANSACTION = 1;
-/** Typed without its last parameter. */
-const createQuery = Connection.createQuery as unknown as (
-  sql: string,
-  values: unknown,
-  done: undefined,
-  config: unknown,
-) => Command;
 
 /**
  * One borrowing of a connection. TypeORM takes it for a mysql2 connection: it uses `promise().query`, `query`, `release`
@@ -82,8 +56,10 @@ export class Lease {
   query(sql: string, values?: unknown): Command {
     const refusal = this.#refusal(sql);
     if (refusal) throw refusal;
-    const command = createQuery(sql, values, undefined, this.#connection.config);
-    this.#inTurn(sql, () => this.#pour(command, sql)).catch((error) => emitFailure(command, error));
+    const command = createRowStream(this.#connection, sql, values);
+    this.#inTurn(sql, () => pour(this.#connection, command, this.#begin(sql))).catch((error) =>
+      emitFailure(command, error),
+    );
     return command;
   }
 
@@ -109,7 +85,7 @@ export class Lease {
   /** @throws QueryError when the connection is known to be lost, so that nothing more can be sent */
   requireConnection(): void {
     if (this.#state === "over") throw overError();
-    if (!this.#stream.writable) throw toDataError({ message: "The connection was lost", code: CONNECTION_LOST });
+    if (!this.#stream.writable) throw lostError();
   }
 
   /** From now on only `control` gets through. */
@@ -130,7 +106,7 @@ export class Lease {
   }
 
   /** Cuts the connection at its socket: what is in flight fails at once with `error`. */
-  destroy(error: DataError = new QueryError(new DriverError("The connection was closed"))): void {
+  destroy(error: DataError = closedByUser()): void {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#cut(error);
@@ -181,35 +157,6 @@ export class Lease {
         });
       } catch (error) {
         reject(settle(error));
-      }
-    });
-  }
-
-  /** Settles when the last row has come. */
-  #pour(command: Command, sql: string): Promise<void> {
-    const settle = this.#begin(sql);
-    return new Promise((resolve, reject) => {
-      const emit = command.emit.bind(command);
-      const end = (error?: unknown) => {
-        this.#connection.removeListener("error", end);
-        const failure = settle(error);
-        if (failure) return reject(failure);
-        resolve();
-        emit("end");
-      };
-      // mysql2 tells only the connection when that is lost, and such a stream would never end.
-      this.#connection.once("error", end);
-      let ended = false;
-      command.emit = (event: string | symbol, ...args: unknown[]) => {
-        if (event !== "end" && event !== "error") return emit(event, ...args);
-        if (!ended) end(event === "error" ? args[0] : undefined);
-        ended = true;
-        return true;
-      };
-      try {
-        this.#connection.query(command);
-      } catch (error) {
-        end(error);
       }
     });
   }
@@ -275,50 +222,4 @@ export class Lease {
     if (this.#destroyedWith || this.#state === "over") return this.#destroyedWith ?? overError();
     return this.#inTransaction && !rollsBack(sql) ? this.#doomed : undefined;
   }
-}
-
-/** Why a statement is not the user's to send inside a transaction. */
-function trespass(sql: string): DataError | undefined {
-  if (controlsTransaction(sql))
-    return new InvalidInputError(
-      "statement",
-      "would end the transaction: return from work to commit, throw to roll back, nest with tx.manager.transaction()",
-    );
-  if (!commitsImplicitly(sql)) return undefined;
-  return new InvalidInputError("statement", "would commit the transaction by itself: run it outside of transactions");
-}
-
-/** The server's status comes with answers that hold no rows; the last answer of a CALL is one. */
-function saysOutside([rows, fields]: Answer): boolean {
-  const [header, field] = Array.isArray(fields) ? [(rows as unknown[]).at(-1), fields.at(-1)] : [rows, fields];
-  const { serverStatus } = ((field === undefined && header) || {}) as { serverStatus?: number };
-  return serverStatus !== undefined && (serverStatus & IN_TRANSACTION) === 0;
-}
-
-/** A reader that gave up listens no more, and an error without a listener would end the process. */
-function emitFailure(command: Command, error: unknown): void {
-  if (command.listenerCount("error") > 0) EventEmitter.prototype.emit.call(command, "error", error);
-}
-
-/** mysql2 marks the errors that end a connection. */
-function isFatal(error: unknown): boolean {
-  return (error as { fatal?: unknown } | null)?.fatal === true;
-}
-
-function statementOverdue(timeoutMs: number): DataError {
-  return new DeadlineExceededError(`A statement took longer than ${timeoutMs} ms; its connection was destroyed`);
-}
-
-function overError(): DataError {
-  return new QueryError(
-    new DriverError("This transaction or query runner has ended; start a new one", { driverCode: "ERR_LEASE_OVER" }),
-  );
-}
-
-function goneError(): DataError {
-  return new QueryError(
-    new DriverError("The server has ended the transaction before its time: part of it may be committed", {
-      driverCode: "ERR_TRANSACTION_GONE",
-    }),
-  );
 }
