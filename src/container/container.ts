@@ -1,5 +1,5 @@
 import type { DataConfig } from "../config/index.js";
-import { Deadline } from "../deadline.js";
+import { withDeadline } from "../deadline.js";
 import {
   ClientNilError,
   ConfigNilError,
@@ -261,11 +261,10 @@ async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => 
   await closeDataSource(dataSource, timeLeft());
 }
 
-async function listPending(dataSource: DataSource, timeoutMs: number): Promise<string[]> {
+function listPending(dataSource: DataSource, timeoutMs: number): Promise<string[]> {
   const overdue = () =>
     new DeadlineExceededError(`MySQL did not tell its migrations within ${Math.round(timeoutMs)} ms`);
-  const deadline = new Deadline({ timeoutMs, overdue });
-  return deadline.race(pendingMigrations(dataSource)).finally(() => deadline.dispose());
+  return withDeadline({ timeoutMs, overdue }, (deadline) => deadline.race(pendingMigrations(dataSource)));
 }
 
 /** Counts down from `ms`; the function returned says how many milliseconds are left, never less than 0. */
