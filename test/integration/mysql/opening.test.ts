@@ -60,7 +60,7 @@ describe("opening MySQL", function () {
     const { error, ms } = await timedFailureOf(opening({ ...server.environment, MYSQL_PORT: String(port) }, 300));
     expect(error).to.be.instanceOf(MysqlPingError);
     expect(error.message).to.match(/reachable/);
-    expect(ms).to.be.within(295, 400);
+    expect(ms).to.be.within(240, 400);
     await gone;
     silent.close();
   });
@@ -71,7 +71,7 @@ describe("opening MySQL", function () {
       proxy.freeze();
       const { error, ms } = await timedFailureOf(pingMysql(dataSource, 200));
       expect(error).to.be.instanceOf(MysqlPingError);
-      expect(ms).to.be.within(195, 300);
+      expect(ms).to.be.within(160, 300);
       proxy.thaw();
       await pingMysql(dataSource, 1_000);
     }));
