@@ -1,5 +1,4 @@
 import { parseGoDuration } from "./goDuration.js";
-import { parseBool } from "./kinds.js";
 import type { Report } from "./report.js";
 import type { Parameter } from "./types.js";
 import type { Values } from "./variables.js";
@@ -17,21 +16,44 @@ export interface ParameterSettings
 
 type Outcome = { readonly set: ParameterSettings } | { readonly info: string } | { readonly problem: string };
 type Rule = (value: string) => Outcome;
+type Check = readonly [isValid: (value: string) => boolean, problem: string];
 
 const NAME = "MYSQL_CONNECTION_STRING";
 const mapped: Outcome = { set: {} };
 
+/** What go-sql-driver reads a parameter as, which is less than strconv.ParseBool takes. */
+function readBool(value: string): boolean | undefined {
+  if (["1", "true", "TRUE", "True"].includes(value)) return true;
+  return ["0", "false", "FALSE", "False"].includes(value) ? false : undefined;
+}
+
+const bool: Check = [(value) => readBool(value) !== undefined, "must be true or false"];
+const duration: Check = [(value) => parseGoDuration(value) !== undefined, "must be a duration such as 1ms"];
+const bytes: Check = [(value) => /^[+-]?\d{1,18}$/.test(value), "must be a whole number"];
+const location: Check = [isLocation, "must be Local, UTC or a time zone such as Asia/Kolkata"];
+
+/** As Go's time.LoadLocation; an offset such as +05:30 is none. */
+function isLocation(value: string): boolean {
+  if (["", "Local", "UTC"].includes(value)) return true;
+  try {
+    return /^[A-Za-z]/.test(value) && Boolean(new Intl.DateTimeFormat("en", { timeZone: value }));
+  } catch {
+    return false;
+  }
+}
+
 /** Accepted with the one value that says what this client does anyway. */
 function only(expected: boolean, otherwise: string): Rule {
   return (value) => {
-    const read = parseBool(value);
-    if (read === undefined) return { problem: "must be true or false" };
+    const read = readBool(value);
+    if (read === undefined) return { problem: bool[1] };
     return read === expected ? mapped : { problem: `must be ${expected}: ${otherwise}` };
   };
 }
 
-function noEffect(reason: string): Rule {
-  return () => ({ info: reason });
+/** A value that go-sql-driver would refuse is refused all the same: somebody meant something else by it. */
+function noEffect([isValid, problem]: Check, reason: string): Rule {
+  return (value) => (isValid(value) ? { info: reason } : { problem });
 }
 
 function refused(reason: string): Rule {
@@ -49,7 +71,7 @@ function seconds(name: "MYSQL_CONNECT_TIMEOUT_IN_SECS" | "MYSQL_QUERY_TIMEOUT_IN
 
 function tls(value: string): Outcome {
   const word = value.toLowerCase();
-  const on = word === "skip-verify" ? true : parseBool(value);
+  const on = word === "skip-verify" ? true : readBool(value);
   if (on !== undefined) return { set: { MYSQL_TLS: on, ...(on && { MYSQL_TLS_SKIP_VERIFY: word === "skip-verify" }) } };
   if (word === "preferred") return { problem: "preferred would fall back to plain text; use true or skip-verify" };
   return { problem: "must be true, false or skip-verify; for an authority of your own use true and MYSQL_TLS_CA_FILE" };
@@ -65,14 +87,14 @@ const rules = new Map<string, Rule>(
     readTimeout: seconds("MYSQL_QUERY_TIMEOUT_IN_SECS"),
     writeTimeout: seconds("MYSQL_QUERY_TIMEOUT_IN_SECS"),
     tls,
-    parseTime: noEffect("no table here has a date or time column"),
-    loc: noEffect("sessions run in UTC"),
-    timeTruncate: noEffect("no table here has a date or time column"),
-    interpolateParams: noEffect("the driver always escapes parameters into the statement"),
-    checkConnLiveness: noEffect("a broken connection leaves the pool when it breaks"),
-    rejectReadOnly: noEffect("a connection that answers read-only is always dropped"),
-    maxAllowedPacket: noEffect("the server's limit is the one that counts"),
-    tinyInt1IsBool: noEffect("each column states its type"),
+    parseTime: noEffect(bool, "no table here has a date or time column"),
+    loc: noEffect(location, "sessions run in UTC"),
+    timeTruncate: noEffect(duration, "no table here has a date or time column"),
+    interpolateParams: noEffect(bool, "the driver always escapes parameters into the statement"),
+    checkConnLiveness: noEffect(bool, "a broken connection leaves the pool when it breaks"),
+    rejectReadOnly: noEffect(bool, "a connection that answers read-only is always dropped"),
+    maxAllowedPacket: noEffect(bytes, "the server's limit is the one that counts"),
+    tinyInt1IsBool: noEffect(bool, "each column states its type"),
     clientFoundRows: only(true, "this client counts matched rows, not changed ones"),
     allowNativePasswords: only(true, "the driver cannot be kept from it; remove the user's mysql_native_password"),
     columnsWithAlias: only(false, "columns are read by their plain names"),

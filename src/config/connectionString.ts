@@ -2,7 +2,7 @@ import { InvalidInputError } from "../errors.js";
 import { parseConnectionUrl } from "./connectionUrl.js";
 import { isHost, parsePort, splitHostPort } from "./hosts.js";
 import { verbatimFlaw } from "./kinds.js";
-import { decodePercent, encodeParameters, encodePercent, splitParameters } from "./queryString.js";
+import { decodePercent, splitParameters } from "./queryString.js";
 import { Secret } from "./secret.js";
 import type { ConnectionParts, MysqlConfig } from "./types.js";
 
@@ -71,34 +71,4 @@ function parseTcpAddress(text: string): MysqlConfig["address"] {
   if (!isHost(host))
     throw new InvalidInputError(ARGUMENT, "has no valid host in its address; an IPv6 address is tcp([::1]:3306)");
   return { host, port: number };
-}
-
-/**
- * Writes the Go form, password in clear; `parseDsn` reads the same parts back.
- * @throws InvalidInputError for what the form cannot express, such as a colon in the user name
- */
-export function formatDsn(parts: ConnectionParts): string {
-  const { username, password, address, database, parameters } = parts;
-  const credentials = password ? `${username}:${password.reveal()}` : username;
-  const network = "socketPath" in address ? `unix(${address.socketPath})` : `tcp(${joinHostPort(address)})`;
-  const text = `${credentials}@${network}/${encodePercent(database)}${encodeParameters(parameters)}`;
-  // Reading it back is the one check that covers every ambiguity of the form.
-  if (!isSame(parseDsn(text), parts))
-    throw new InvalidInputError(
-      ARGUMENT,
-      "cannot express these parts: see the user name, the address and the parameters",
-    );
-  return text;
-}
-
-function joinHostPort({ host, port }: { host: string; port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function isSame(a: ConnectionParts, b: ConnectionParts): boolean {
-  return JSON.stringify(comparable(a)) === JSON.stringify(comparable(b));
-}
-
-function comparable({ username, password, address, database, parameters }: ConnectionParts): unknown[] {
-  return [username, password?.reveal() ?? "", Object.entries(address).sort(), database, parameters];
 }

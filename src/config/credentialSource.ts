@@ -13,7 +13,7 @@ interface Direct {
   readonly overruled: readonly VariableName[];
 }
 
-/** The secret file where one is named, else what the environment says directly; tells which, and what is overruled. */
+/** The secret file where one is named, else what the environment says directly; tells what is overruled. Which it is, the store's client logs when it reads them. */
 export function chooseCredentials(
   fileVariable: "MYSQL_SECRET_FILE" | "REDIS_CLUSTER_SECRET_FILE",
   direct: Direct,
@@ -22,14 +22,8 @@ export function chooseCredentials(
 ): CredentialSource {
   const path = values[fileVariable];
   const variable = given.get(fileVariable);
-  if (path === undefined || variable === undefined) {
-    report.info(
-      direct.variable,
-      direct.username || direct.password ? "gives the credentials" : "no credentials are given",
-    );
+  if (path === undefined || variable === undefined)
     return { kind: "variables", variable: direct.variable, username: direct.username, password: direct.password };
-  }
   for (const name of direct.overruled) if (given.has(name)) report.info(name, `has no effect: ${variable} is set`);
-  report.info(variable, "gives the credentials");
   return { kind: "file", variable, path };
 }

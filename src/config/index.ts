@@ -6,7 +6,8 @@ import { Report } from "./report.js";
 import { Secret } from "./secret.js";
 import type { DataConfig } from "./types.js";
 
-export { formatDsn, parseDsn } from "./connectionString.js";
+export { readAuthority } from "./authorityFile.js";
+export { parseDsn } from "./connectionString.js";
 export { loadDotenv } from "./dotenvFile.js";
 export { type Credentials, readCredentials } from "./secretFile.js";
 export type * from "./types.js";

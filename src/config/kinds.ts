@@ -53,9 +53,9 @@ export const host: Kind<string> = {
   emptyIsUnset: true,
 };
 
-/** Strict: no sign, space, exponent, unit or leading zero. */
-export function integer(min: number, max: number, unit = ""): Kind<number> {
-  const error = `must be a whole number${unit && ` of ${unit}`} from ${min} to ${max}, in digits only`;
+/** Strict: no sign, space, exponent, unit or leading zero. `note` ends the message where more is to be said. */
+export function integer(min: number, max: number, unit = "", note = ""): Kind<number> {
+  const error = `must be a whole number${unit && ` of ${unit}`} from ${min} to ${max}, in digits only${note && `; ${note}`}`;
   const digits = z.string().regex(/^(0|[1-9]\d*)$/, { error, abort: true });
   const bounded = z.number({ error }).min(min, { error }).max(max, { error });
   return { schema: clean.pipe(digits.transform(Number).pipe(bounded)), emptyIsUnset: false };

@@ -29,20 +29,6 @@ export function splitParameters(argument: string, query: string, form: "go" | "u
     });
 }
 
-/** The query with its `?`, in Go's form; empty for no parameters. */
-export function encodeParameters(parameters: readonly Parameter[]): string {
-  const parts = parameters.map(([name, value]) => {
-    if (value === undefined) return name;
-    return `${name}=${verbatimInGo.has(name) ? value : encodePercent(value)}`;
-  });
-  return parts.length > 0 ? `?${parts.join("&")}` : "";
-}
-
-/** A lone surrogate becomes U+FFFD, where encodeURIComponent alone would throw. */
-export function encodePercent(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
-}
-
 /** @throws InvalidInputError that names `what` and quotes nothing, as URIError and ERR_INVALID_URL would */
 export function decodePercent(argument: string, what: string, text: string): string {
   try {

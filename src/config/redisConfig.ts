@@ -56,9 +56,9 @@ function readRedisCredentials(settings: Settings, report: Report): RedisConfig["
 }
 
 /** POOL_SIZE may be in flight; the rest of MAX_ACTIVE_CONNECTIONS may wait. */
-function readMaxWaiting({ values }: Settings, report: Report): number {
+function readMaxWaiting({ values, given }: Settings, report: Report): number {
   const waiting = values.REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS - values.REDIS_CLUSTER_POOL_SIZE;
-  if (waiting < 0)
+  if (waiting < 0 && given.has("REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS"))
     report.problem("REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS", "must not be less than REDIS_CLUSTER_POOL_SIZE");
-  return waiting;
+  return Math.max(waiting, 0);
 }

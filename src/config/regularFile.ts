@@ -41,8 +41,8 @@ function readDescriptor(descriptor: number, maxBytes: number): FileContent {
 
 function describe(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") return "does not exist";
-  if (code === "EACCES" || code === "EPERM") return "cannot be read: permission denied";
+  if (code === "ENOENT") return "does not exist (ENOENT)";
+  if (code === "EACCES" || code === "EPERM") return `cannot be read: permission denied (${code})`;
   return `cannot be read (${code})`;
 }
 

@@ -95,7 +95,7 @@ export const definitions = {
   REDIS_CLUSTER_NAME: {
     ...redis,
     kind: matching(/^[!-~]+$/, "must be printable ASCII without spaces, as CLIENT SETNAME asks"),
-    effect: "Client name in CLIENT LIST, logs and errors.",
+    effect: "Client name in CLIENT LIST, in the connection's logs and in the error of a failed start.",
   },
   REDIS_CLUSTER_READ_TIMEOUT_IN_SECS: {
     ...redis,
@@ -129,9 +129,10 @@ export const definitions = {
   },
   REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS: {
     ...redis,
-    kind: integer(1, 1_000_000),
+    kind: integer(1, 1_000_000, "", "0 does not mean no limit here"),
     default: "10000",
-    effect: "Most commands in flight and waiting together, at least REDIS_CLUSTER_POOL_SIZE; then `ErrBackpressure`.",
+    effect:
+      "Most commands in flight and waiting together; then `ErrBackpressure`. At least REDIS_CLUSTER_POOL_SIZE, which is the default where it is larger; 0 (no limit, to go-redis) is refused.",
   },
   REDIS_CLUSTER_MIN_IDLE_CONNECTIONS: {
     ...redis,

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
 import type { PoolOptions } from "mysql2";
 import { DataSource, type Logger as TypeormLogger } from "typeorm";
 import { migrations } from "../../migrations/index.js";
-import { readCredentials } from "../config/index.js";
+import { readAuthority, readCredentials } from "../config/index.js";
 import type { DataConfig, MysqlConfig, TlsConfig } from "../config/types.js";
-import { ConfigError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import { toDataError } from "./driverErrors.js";
 import { entities } from "./entities/index.js";
@@ -26,7 +24,7 @@ export interface DataSourceOptions {
  * Makes the pooled DataSource; connects to nothing. Statements of every kind (`query`, repositories, query builders) run
  * under `acquireTimeoutMs` and `queryTimeoutMs` and throw errors of this package, which hold neither SQL nor values.
  * @throws CredentialError when the secret file cannot be used
- * @throws ConfigError when the file of the certificate authority cannot be read
+ * @throws ConfigError when the file of the certificate authority cannot be used
  */
 export function createDataSource(
   { mysql }: Pick<DataConfig, "mysql">,
@@ -90,17 +88,8 @@ function tlsOptions({ caFile, verify }: TlsConfig): NonNullable<PoolOptions["ssl
   return {
     rejectUnauthorized: verify,
     verifyIdentity: verify,
-    ...(caFile !== undefined && { ca: readAuthority(caFile) }),
+    ...(verify && caFile !== undefined && { ca: readAuthority("MYSQL_TLS_CA_FILE", caFile) }),
   };
-}
-
-function readAuthority(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError([{ variable: "MYSQL_TLS_CA_FILE", problem: `names a file that cannot be read (${code})` }]);
-  }
 }
 
 /** TypeORM writes some SQL, and reads the schema, by engine; which one it is shows only once connected. */

@@ -4,6 +4,7 @@ import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
+import { checkTimeout } from "./input.js";
 import { Operation, type SendOptions } from "./operation.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
 
@@ -34,6 +35,7 @@ export interface RedisClient {
    * @throws RedisCommandError the server refused the command for good (it was not executed), or a read's reply was lost each time
    * @throws BackpressureError no place in flight came free in time, or too many callers wait; nothing was sent
    * @throws OperationAbortedError `signal` fired; a write was not executed
+   * @throws InvalidInputError a timeout of 0 or less, or longer than a timer can wait (2³¹ - 1 ms)
    * @throws ClientNilError after `close()`
    */
   send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown>;
@@ -82,6 +84,7 @@ class DriverClient implements RedisClient {
   }
 
   async connect(timeoutMs: number): Promise<void> {
+    checkTimeout("timeoutMs", timeoutMs, "from 0");
     try {
       const ask = (command: string, ...args: string[]) => this.send(command, args, { kind: "read", timeoutMs });
       this.#info = await checkConnection(this.#driver, this.#config, timeoutMs, ask);
@@ -93,6 +96,7 @@ class DriverClient implements RedisClient {
 
   async send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
     if (this.#closing) throw new ClientNilError("redis", "stopped");
+    if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
     const operation = new Operation(this.#driver, this.#limiter, this.#config, command, args, options);
     this.#operations.add(operation);
     try {
@@ -115,7 +119,8 @@ class DriverClient implements RedisClient {
     this.#subscriptions.close();
   }
 
-  close(timeoutMs: number): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
+    checkTimeout("timeoutMs", timeoutMs, "from 0");
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }

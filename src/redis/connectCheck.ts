@@ -97,9 +97,9 @@ function rootCause(driver: Driver, error: unknown): DriverError {
   return lastConnectionError(driver) ?? cause;
 }
 
-function pingError({ mode, addresses, tls }: RedisConfig, cause: DriverError): RedisPingError {
+function pingError({ mode, name, addresses, tls }: RedisConfig, cause: DriverError): RedisPingError {
   const places = addresses.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(", ");
-  const what = mode === "cluster" ? "Redis Cluster" : "Redis";
+  const what = (mode === "cluster" ? "Redis Cluster" : "Redis") + (name ? ` (client ${name})` : "");
   return new RedisPingError(
     `${what} at ${places} cannot be used: ${cause.message}; ${connectAdvice(cause, tls !== undefined)}`,
     {

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { readAuthority } from "../config/authorityFile.js";
 import { readCredentials } from "../config/secretFile.js";
 import type { RedisConfig, TlsConfig } from "../config/types.js";
-import { ConfigError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import { ConnectionLog } from "./connectionLog.js";
 
@@ -32,15 +31,12 @@ export function createDriverFactory(config: RedisConfig, logger: Logger): Driver
   return {
     commands: () => createDriver(config, shared, logger),
     subscriptions: (sharded) =>
-      createDriver(config, { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null }, logger, {
-        shardedSubscribers: sharded,
-        enableOfflineQueue: true,
-      }),
+      createDriver(config, shared, logger, { shardedSubscribers: sharded, enableOfflineQueue: true }),
   };
 }
 
 function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger, extra: ClusterOptions = {}): Driver {
-  const log = new ConnectionLog(logger);
+  const log = new ConnectionLog(logger, config.name);
   if (config.mode === "single") {
     // A demoted master goes on answering, with READONLY; only a new connection finds its successor.
     const reconnectOnError = (error: Error) => error.message.startsWith("READONLY");
@@ -50,7 +46,7 @@ function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger,
     log.watch(redis);
     return redis;
   }
-  const cluster = new Cluster([...config.addresses], { ...clusterOptions(shared), ...extra });
+  const cluster = new Cluster([...config.addresses], { ...clusterOptions(config, shared), ...extra });
   cluster.on("+node", (node: Redis) => watchNode(node, config));
   log.watch(cluster);
   return cluster;
@@ -61,8 +57,13 @@ function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger,
  * `retryDelayOnFailover: 0` in a cluster. What is safe to repeat is repeated by the client, which knows what was sent.
  */
 function sharedOptions(config: RedisConfig, logger: Logger): RedisOptions {
-  const { username, password, warnings } = readCredentials(config.credentials);
-  for (const { variable, message } of warnings) logger.warn({ event: "credentials", variable }, message);
+  const { credentials } = config;
+  const { username, password, warnings } = readCredentials(credentials);
+  for (const { variable, message } of warnings) logger.warn({ event: "config.notice", variable }, message);
+  logger.info(
+    { event: "redis.credentials", source: credentials.kind, variable: credentials.variable },
+    password ? "Redis credentials read" : "No Redis credentials are given",
+  );
   const tls = config.tls && tlsOptions(config.tls);
   return {
     lazyConnect: true,
@@ -81,7 +82,7 @@ function sharedOptions(config: RedisConfig, logger: Logger): RedisOptions {
   };
 }
 
-function clusterOptions(shared: RedisOptions): ClusterOptions {
+function clusterOptions({ dialTimeoutMs, readTimeoutMs }: RedisConfig, shared: RedisOptions): ClusterOptions {
   const { enableOfflineQueue: _, ...redisOptions } = shared;
   return {
     redisOptions,
@@ -91,6 +92,8 @@ function clusterOptions(shared: RedisOptions): ClusterOptions {
     enableReadyCheck: false,
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
+    // Reading the slot table takes a connection of its own, TLS and AUTH included.
+    slotsRefreshTimeout: dialTimeoutMs + readTimeoutMs,
     slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
     clusterRetryStrategy: reconnectDelay,
     // Names stay names, so that TLS checks the host name that was configured.
@@ -103,17 +106,10 @@ function reconnectDelay(times: number): number {
 }
 
 function tlsOptions({ caFile, verify }: TlsConfig): ConnectionOptions {
-  return { rejectUnauthorized: verify, ...(verify && caFile && { ca: readAuthority(caFile) }) };
-}
-
-function readAuthority(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "error";
-    const problem = `names a file that cannot be read (${code})`;
-    throw new ConfigError([{ variable: "REDIS_CLUSTER_TLS_CA_FILE", problem }]);
-  }
+  return {
+    rejectUnauthorized: verify,
+    ...(verify && caFile && { ca: readAuthority("REDIS_CLUSTER_TLS_CA_FILE", caFile) }),
+  };
 }
 
 /** What ioredis leaves out, for each connection. */
@@ -125,9 +121,17 @@ function watchNode(node: Redis, config: RedisConfig): void {
     timer = setTimeout(drop, config.dialTimeoutMs);
   });
   for (const event of ["ready", "close", "end"]) node.on(event, () => clearTimeout(timer));
-  // The slot table is read on connections of its own, whose errors ioredis swallows.
+  // The slot table is read on connections of its own; ioredis swallows their errors and leaves them open when the node's is closed.
   const duplicate = node.duplicate.bind(node);
-  node.duplicate = (options) => duplicate(options).on("error", (error: Error) => node.emit("error", error));
+  node.duplicate = (options) => {
+    const copy = duplicate(options).on("error", (error: Error) => node.emit("error", error));
+    const close = () => {
+      copy.disconnect();
+      copy.stream?.destroy();
+    };
+    node.once("end", close);
+    return copy.once("end", () => node.off("end", close));
+  };
   // When following ASK, ioredis drops the promise of ASKING: a lost connection would end the process as an unhandled rejection.
   const asking = node.asking.bind(node) as () => Promise<"OK">;
   node.asking = () => {
@@ -135,6 +139,24 @@ function watchNode(node: Redis, config: RedisConfig): void {
     sent.catch(() => undefined);
     return sent;
   };
+}
+
+/**
+ * The connections that carry subscriptions. ioredis has no public way to a cluster's, nor to any state of theirs but `status`;
+ * should a later version keep them elsewhere, none is found.
+ */
+export function subscribers(driver: Driver): Redis[] {
+  if (driver instanceof Redis) return [driver];
+  const inside = driver as unknown as {
+    readonly subscriber?: Carrier;
+    readonly shardedSubscribers?: { readonly shardedSubscribers?: ReadonlyMap<string, Carrier> };
+  };
+  const carriers = [...(inside.shardedSubscribers?.shardedSubscribers?.values() ?? []), inside.subscriber];
+  return carriers.flatMap((carrier) => carrier?.getInstance() ?? []);
+}
+
+interface Carrier {
+  getInstance(): Redis | null;
 }
 
 /** Closes every connection now, without waiting for a server that may be frozen. */

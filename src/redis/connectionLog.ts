@@ -20,10 +20,13 @@ export function lastConnectionError(driver: Driver): DriverError | undefined {
 /** Logs what happens to a driver's connections, and remembers the last failure: ioredis tells callers only "closed". */
 export class ConnectionLog {
   readonly #logger: Logger;
+  /** Stands in each line, if the client has a name. */
+  readonly #client: { readonly client?: string };
   readonly #logged = new Map<string, number>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, name: string | undefined) {
     this.#logger = logger;
+    this.#client = name ? { client: name } : {};
   }
 
   watch(driver: Driver): void {
@@ -32,9 +35,11 @@ export class ConnectionLog {
     driver.on("node error", failed);
     driver.on("ready", () => {
       lastErrors.delete(driver);
-      this.#logger.info({ event: "redis.ready" }, "Redis is connected");
+      this.#logger.info({ event: "redis.ready", ...this.#client }, "Redis is connected");
     });
-    driver.on("connecting", () => this.#logger.debug({ event: "redis.connecting" }, "Connecting to Redis"));
+    driver.on("connecting", () =>
+      this.#logger.debug({ event: "redis.connecting", ...this.#client }, "Connecting to Redis"),
+    );
     driver.on("reconnecting", () =>
       this.#warn("lost", { event: "redis.lost" }, "Redis is not connected; trying again"),
     );
@@ -55,6 +60,6 @@ export class ConnectionLog {
     // Bounded: messages may differ without end.
     if (this.#logged.size >= 100) this.#logged.clear();
     this.#logged.set(key, now);
-    this.#logger.warn(fields, message);
+    this.#logger.warn({ ...fields, ...this.#client }, message);
   }
 }

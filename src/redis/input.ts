@@ -71,6 +71,16 @@ function toText(field: string, value: unknown): string {
   }
 }
 
+/** The longest a Node.js timer waits, in milliseconds; it fires at once for anything longer. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** @throws InvalidInputError unless a timer can wait for `timeoutMs`; 0, no time left, only where `least` allows it */
+export function checkTimeout(argument: string, timeoutMs: unknown, least: "above 0" | "from 0" = "above 0"): void {
+  const valid = typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS;
+  if (!valid || (timeoutMs === 0 && least === "above 0"))
+    throw new InvalidInputError(argument, `must be a number of milliseconds ${least} to ${MAX_TIMEOUT_MS}`);
+}
+
 function checkText(argument: string, text: string): string {
   if (!text.isWellFormed()) throw new InvalidInputError(argument, "must not contain a lone surrogate");
   return text;

@@ -1,6 +1,6 @@
 import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
-import { DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
+import { type DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Limiter } from "../limiter.js";
 import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
@@ -16,9 +16,19 @@ export interface SendOptions {
    * and up to the read or write timeout after that.
    */
   readonly timeoutMs?: number | undefined;
-  /** `once`: one attempt only, whatever its outcome. Default: until the deadline. */
-  readonly attempts?: "once";
   readonly signal?: AbortSignal | undefined;
+  /** Goes out right behind the command, each time it is sent, and shares its place. */
+  readonly follower?: Follower;
+  /** Bounds this command instead of the client's own limiter. */
+  readonly limiter?: Limiter;
+}
+
+/** A command that may be executed twice, and whose outcome its leader's caller does not wait for. */
+export interface Follower {
+  readonly command: string;
+  readonly args: readonly (string | number)[];
+  /** Called once, after the last attempt, with its reply or with undefined for any other outcome; not if none was made. */
+  readonly settled: (reply: unknown) => void;
 }
 
 /** How one attempt ended: answered, certainly not executed, or sent and never answered. */
@@ -39,6 +49,7 @@ export class Operation {
   /** What ends the present wait. A plain function: an AbortController for each command would cost half the throughput. */
   #onInterrupt: () => void = () => undefined;
   #command: TrackedCommand | undefined;
+  #follower: TrackedCommand | undefined;
   #lastError: DriverError | undefined;
   #lostReplies = 0;
   #repetitions = 0;
@@ -91,15 +102,18 @@ export class Operation {
     try {
       return await this.#untilDecided();
     } finally {
-      // ioredis may hold the command longer than its caller waits; its place stays taken, so that memory is bounded.
-      if (this.#command) this.#command.promise.then(release, release);
+      // ioredis may hold the commands longer than their caller waits; their place stays taken, so that memory is bounded.
+      const follower = this.#follower?.promise.catch(() => undefined);
+      const leave = () => void (follower ? follower.then(release) : release());
+      if (this.#command) this.#command.promise.then(leave, leave);
       else release();
+      void follower?.then(this.options.follower?.settled);
     }
   }
 
   async #acquire(): Promise<() => void> {
     const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, this.config.poolTimeoutMs);
-    const { limiter } = this;
+    const { limiter = this.limiter } = this.options;
     if (limiter.inUse < limiter.options.limit && limiter.waiting === 0) return limiter.acquire();
     const leave = new AbortController();
     this.#onInterrupt = () => leave.abort();
@@ -127,33 +141,31 @@ export class Operation {
   #attempt(): Promise<Attempt | undefined> {
     if (this.#interruption) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      let replyTimer: NodeJS.Timeout | undefined;
-      const settle = (attempt: Attempt | undefined) => {
-        clearTimeout(replyTimer);
-        resolve(attempt);
-      };
-      const onSilence = () => {
-        const error = new DriverError(`no reply within ${this.#replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
-        settle({ kind: "lost", error });
-        command.dropConnection(error);
-      };
-      const onSent = () => {
-        clearTimeout(replyTimer);
-        replyTimer = setTimeout(onSilence, this.#replyTimeoutMs);
-      };
-      const command = new TrackedCommand(this.name, this.args, onSent);
+      const onSilence = (error: DriverError) => resolve({ kind: "lost", error });
+      const command = new TrackedCommand(this.name, this.args, this.#replyTimeoutMs, onSilence);
       this.#command = command;
       this.#onInterrupt = () => {
         command.withdraw();
-        settle(undefined);
+        this.#follower?.withdraw();
+        resolve(undefined);
       };
       command.promise.then(
-        (value) => settle({ kind: "reply", value }),
-        (error: unknown) => settle(this.#classify(command, error)),
+        (value) => resolve({ kind: "reply", value }),
+        (error: unknown) => resolve(this.#classify(command, error)),
       );
-      this.driver.sendCommand(command);
-      command.watchRefusals();
+      this.#transmit(command);
+      const { follower } = this.options;
+      if (!follower) return;
+      this.#follower = new TrackedCommand(follower.command, follower.args, this.#replyTimeoutMs);
+      // Nobody may be waiting when it fails.
+      this.#follower.promise.catch(() => undefined);
+      this.#transmit(this.#follower);
     });
+  }
+
+  #transmit(command: TrackedCommand): void {
+    this.driver.sendCommand(command);
+    command.watch();
   }
 
   #classify(command: TrackedCommand, error: unknown): Attempt {
@@ -168,7 +180,6 @@ export class Operation {
   }
 
   #mayRepeat(attempt: Exclude<Attempt, { kind: "reply" }>): boolean {
-    if (this.options.attempts === "once") return false;
     if (attempt.kind === "refused") return isTemporary(attempt.error);
     if (attempt.kind === "unsent") return true;
     this.#lostReplies += 1;

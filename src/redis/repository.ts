@@ -61,7 +61,7 @@ const MAX_COUNT = 10_000;
 const ENTRY_ID = /^\d{1,20}-\d{1,20}$/;
 
 export function createRedisRepository(client: RedisClient, config: RedisConfig, logger: Logger): RedisRepository {
-  return new ClientRedisRepository(client, config, new StreamExpiry(client, logger));
+  return new ClientRedisRepository(client, config, new StreamExpiry(client, config, logger));
 }
 
 class ClientRedisRepository implements RedisRepository {
@@ -76,12 +76,11 @@ class ClientRedisRepository implements RedisRepository {
     const entry = toEntry(values, this.config.maxPayloadBytes);
     const maxLength = checkWhole("options.maxLength", options.maxLength ?? this.config.streamMaxLength);
     const ttlMs = checkWhole("options.ttlMs", options.ttlMs ?? this.config.streamTtlMs);
-    const pushed = this.client.send("XADD", [key, "MAXLEN", "~", maxLength, "*", ...entry], {
-      ...callOptions(options),
-      kind: "write",
-    });
-    this.expiry.renew(key, ttlMs, pushed);
-    return String(await pushed);
+    const args = [key, "MAXLEN", "~", maxLength, "*", ...entry];
+    const id = await this.expiry.renew(key, ttlMs, (follower) =>
+      this.client.send("XADD", args, { ...callOptions(options), kind: "write", follower }),
+    );
+    return String(id);
   }
 
   async readStream(stream: string, options: ReadOptions = {}): Promise<StreamEntry[]> {
@@ -112,7 +111,6 @@ class ClientRedisRepository implements RedisRepository {
 }
 
 function callOptions({ timeoutMs, signal }: CallOptions): CallOptions {
-  if (timeoutMs !== undefined) checkWhole("options.timeoutMs", timeoutMs);
   return { ...(timeoutMs !== undefined && { timeoutMs }), ...(signal && { signal }) };
 }
 

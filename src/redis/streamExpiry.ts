@@ -1,37 +1,57 @@
-import { PublishUnknownError } from "../errors.js";
+import type { RedisConfig } from "../config/types.js";
+import { BackpressureError, PublishUnknownError } from "../errors.js";
+import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient } from "./client.js";
+import type { Follower } from "./operation.js";
 
 /** Failures are logged at most this often, in milliseconds. */
 const WARN_EVERY_MS = 10_000;
 
 /**
- * Lets idle streams expire. PEXPIRE goes out right behind XADD, on the same connection in the same tick, and nobody waits for it;
+ * Lets idle streams expire. PEXPIRE goes out right behind XADD, on the same connection and in the same place, and nobody waits for it;
  * it may be executed any number of times, so unlike XADD it is repeated until it has worked.
  */
 export class StreamExpiry {
+  /** Repetitions have a bound of their own: they compete with no push, and all that one lost connection calls for fit in. */
+  readonly #repetitions: Limiter;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly client: RedisClient,
+    { maxInFlight, poolTimeoutMs }: Pick<RedisConfig, "maxInFlight" | "poolTimeoutMs">,
     private readonly logger: Logger,
-  ) {}
-
-  renew(key: string, ttlMs: number, pushed: Promise<unknown>): void {
-    const renewed = this.#expire(key, ttlMs, "once");
-    this.#settle(key, ttlMs, pushed, renewed).catch((error: unknown) => this.#warn(error));
+  ) {
+    this.#repetitions = new Limiter({
+      limit: maxInFlight,
+      queueLimit: maxInFlight,
+      timeoutMs: poolTimeoutMs,
+      refused: () => new BackpressureError("too many expiries wait to be set"),
+    });
   }
 
-  async #settle(key: string, ttlMs: number, pushed: Promise<unknown>, renewed: Promise<unknown>): Promise<void> {
-    const [push, expiry] = await Promise.allSettled([pushed, renewed]);
-    if (expiry.status === "fulfilled" && expiry.value === 1) return;
-    const mayBeStored = push.status === "fulfilled" || push.reason instanceof PublishUnknownError;
-    // Once more, with all the patience there is; a reply of 0 meant that XADD came later, by another way.
-    if (mayBeStored) await this.#expire(key, ttlMs);
+  /** Calls `push` with what is to follow XADD, and resolves as it does. */
+  async renew(key: string, ttlMs: number, push: (follower: Follower) => Promise<unknown>): Promise<unknown> {
+    const args = [key, ttlMs];
+    let settled!: Follower["settled"];
+    const reply = new Promise<unknown>((resolve) => {
+      settled = resolve;
+    });
+    try {
+      const pushed = await push({ command: "PEXPIRE", args, settled });
+      void this.#ensure(args, reply);
+      return pushed;
+    } catch (error) {
+      if (error instanceof PublishUnknownError) void this.#ensure(args, reply);
+      throw error;
+    }
   }
 
-  #expire(key: string, ttlMs: number, attempts?: "once"): Promise<unknown> {
-    return this.client.send("PEXPIRE", [key, ttlMs], { kind: "read", ...(attempts && { attempts }) });
+  async #ensure(args: readonly (string | number)[], reply: Promise<unknown>): Promise<void> {
+    // 0 means that XADD came later, by another way.
+    if ((await reply) === 1) return;
+    const repetition = this.client.send("PEXPIRE", args, { kind: "read", limiter: this.#repetitions });
+    await repetition.catch((error: unknown) => this.#warn(error));
   }
 
   #warn(error: unknown): void {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cluster } from "ioredis";
+import { Cluster, type Redis } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { DeadlineExceededError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
-import { closeDriver, type Driver, type DriverFactory } from "./connection.js";
+import { closeDriver, type Driver, type DriverFactory, subscribers } from "./connection.js";
 import { isServerError, toDriverError } from "./driverErrors.js";
+import { TrackedCommand } from "./trackedCommand.js";
 
 /** Gets a channel's messages; what it throws, or the promise it returns rejects with, is logged. */
 export type MessageHandler = (message: string) => unknown;
@@ -14,12 +15,21 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+interface Channel {
+  readonly handlers: Set<MessageHandler>;
+  /** Whether the server has confirmed it; from then on it is renewed when a connection is. */
+  confirmed: boolean;
+}
+
 const RETRY_PAUSE_MS = 100;
 
 /** Channels and their handlers, on one connection (sharded: one for each master that owns a channel), opened at first use. */
 export class Subscriptions {
-  readonly #handlers = new Map<string, Set<MessageHandler>>();
+  readonly #channels = new Map<string, Channel>();
+  /** Sockets that were seen before their connection was ready. */
+  readonly #setUp = new WeakSet<object>();
   #driver: Driver | undefined;
+  #probing: NodeJS.Timeout | undefined;
   #sharded = false;
 
   constructor(
@@ -37,15 +47,17 @@ export class Subscriptions {
     this.#driver ??= this.#open(sharded);
     // A handler that subscribes twice is called twice, and each subscription is closed by itself.
     const own: MessageHandler = (message) => handler(message);
-    const handlers = this.#handlers.get(channel) ?? new Set();
-    this.#handlers.set(channel, handlers.add(own));
+    const entry = this.#channels.get(channel) ?? { handlers: new Set(), confirmed: false };
+    entry.handlers.add(own);
+    this.#channels.set(channel, entry);
     const close = async () => {
       signal?.removeEventListener("abort", close);
       this.#remove(channel, own);
     };
     signal?.addEventListener("abort", close, { once: true });
     try {
-      await this.#subscribe(channel, own);
+      if (!entry.confirmed) await this.#subscribe(channel, own);
+      entry.confirmed = true;
     } catch (error) {
       await close();
       throw error;
@@ -54,7 +66,8 @@ export class Subscriptions {
   }
 
   close(): void {
-    this.#handlers.clear();
+    clearInterval(this.#probing);
+    this.#channels.clear();
     if (this.#driver) closeDriver(this.#driver);
   }
 
@@ -64,11 +77,22 @@ export class Subscriptions {
     driver.on(sharded ? "smessage" : "message", (channel: string, message: string) => this.#dispatch(channel, message));
     // A cluster's subscriptions are renewed by ioredis; a single instance's by us, since ioredis leaves a failure there unhandled.
     if (!(driver instanceof Cluster)) driver.on("ready", () => this.#renew(driver));
+    this.#probing = setInterval(() => this.#probe(driver), this.config.readTimeoutMs).unref();
     return driver;
   }
 
+  /** Nobody waits for a reply on a subscribed connection, so only a PING shows that the server is gone without a word. */
+  #probe(driver: Driver): void {
+    for (const node of subscribers(driver)) {
+      if (node.status === "ready") ping(node, this.config.readTimeoutMs);
+      // It has had a whole interval for AUTH, and ioredis would wait for ever.
+      else if (node.status === "connect" && this.#setUp.has(node.stream)) node.stream.destroy();
+      else if (node.status === "connect") this.#setUp.add(node.stream);
+    }
+  }
+
   #renew(driver: Exclude<Driver, Cluster>): void {
-    const channels = [...this.#handlers.keys()];
+    const channels = [...this.#channels.keys()];
     if (channels.length === 0) return;
     driver.subscribe(...channels).catch((error: unknown) => {
       const cause = toDriverError(error);
@@ -83,7 +107,7 @@ export class Subscriptions {
     const deadline = performance.now() + this.config.poolTimeoutMs;
     for (;;) {
       const error = await this.#trySubscribe(channel, deadline);
-      if (!this.#handlers.get(channel)?.has(handler))
+      if (!this.#channels.get(channel)?.handlers.has(handler))
         throw new OperationAbortedError("SUBSCRIBE was aborted, or the Redis client closed");
       if (!error) return;
       if (isServerError(error)) throw new RedisCommandError("SUBSCRIBE", toDriverError(error));
@@ -97,13 +121,12 @@ export class Subscriptions {
 
   /** Resolves with the error, if any; a server that does not answer counts as one at the deadline. */
   async #trySubscribe(channel: string, deadline: number): Promise<Error | undefined> {
-    const driver = this.#driver as Driver;
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error("no reply")), deadline - performance.now());
     });
     try {
-      await Promise.race([this.#sharded ? driver.ssubscribe(channel) : driver.subscribe(channel), silence]);
+      await Promise.race([this.#send(channel), silence]);
       return undefined;
     } catch (error) {
       return error as Error;
@@ -112,10 +135,16 @@ export class Subscriptions {
     }
   }
 
+  async #send(channel: string): Promise<unknown> {
+    const driver = this.#driver as Driver;
+    if (driver.status === "wait") await driver.connect();
+    return this.#sharded ? driver.ssubscribe(channel) : driver.subscribe(channel);
+  }
+
   #remove(channel: string, handler: MessageHandler): void {
-    const handlers = this.#handlers.get(channel);
+    const handlers = this.#channels.get(channel)?.handlers;
     if (!handlers?.delete(handler) || handlers.size > 0) return;
-    this.#handlers.delete(channel);
+    this.#channels.delete(channel);
     const driver = this.#driver as Driver;
     // Not waited for: without a handler a message is dropped here, and a frozen server must not hold up the caller.
     const done = this.#sharded ? driver.sunsubscribe(channel) : driver.unsubscribe(channel);
@@ -123,7 +152,7 @@ export class Subscriptions {
   }
 
   #dispatch(channel: string, message: string): void {
-    for (const handler of this.#handlers.get(channel) ?? []) {
+    for (const handler of this.#channels.get(channel)?.handlers ?? []) {
       // The function wrapper turns a synchronous throw into a rejection too.
       (async () => handler(message))().catch((error: unknown) => {
         const text = error instanceof Error ? error.message : String(error);
@@ -131,4 +160,13 @@ export class Subscriptions {
       });
     }
   }
+}
+
+/** The connection is dropped, and so renewed, when the reply does not come in time. */
+function ping(node: Redis, replyTimeoutMs: number): void {
+  const command = new TrackedCommand("PING", [], replyTimeoutMs);
+  // A lost connection is logged, and renewed, elsewhere.
+  command.promise.catch(() => undefined);
+  node.sendCommand(command);
+  command.watch();
 }

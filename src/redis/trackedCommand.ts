@@ -1,22 +1,29 @@
 import type { Duplex } from "node:stream";
 import { Command } from "ioredis";
+import { DriverError } from "../errors.js";
 import { isServerError } from "./driverErrors.js";
 
 const PING = "*1\r\n$4\r\nPING\r\n";
 
 /**
- * A command that knows whether its bytes may have reached a server and still await their reply.
- * ioredis calls `toWritable` exactly when it hands the bytes to a socket, also when it follows a redirection.
+ * A command that knows whether its bytes may have reached a server and still await their reply. A server that does not
+ * reply in time loses its connection, whether or not the caller still waits: everything behind it there waits for the same
+ * frozen server. ioredis calls `toWritable` exactly when it hands the bytes to a socket, also when it follows a redirection.
  */
 export class TrackedCommand extends Command {
   #outstanding = false;
   #withdrawn = false;
   #socket: Duplex | undefined;
-  readonly #onSent: () => void;
+  #replyTimer: NodeJS.Timeout | undefined;
 
-  constructor(name: string, args: readonly (string | number)[], onSent: () => void) {
+  /** `onSilence` is told before the connection is dropped. */
+  constructor(
+    name: string,
+    args: readonly (string | number)[],
+    private readonly replyTimeoutMs: number,
+    private readonly onSilence: (error: DriverError) => void = () => undefined,
+  ) {
     super(name, [...args], { replyEncoding: "utf8" });
-    this.#onSent = onSent;
   }
 
   /** Whether the command was sent and not answered: if its connection is lost now, nobody knows what became of it. */
@@ -25,21 +32,39 @@ export class TrackedCommand extends Command {
   }
 
   override toWritable(socket: object): string | Buffer {
-    if (this.#withdrawn) return PING;
     this.#socket = socket as Duplex;
+    clearTimeout(this.#replyTimer);
+    this.#replyTimer = setTimeout(() => this.#silent(), this.replyTimeoutMs);
     gatherWrites(this.#socket);
+    if (this.#withdrawn) return PING;
     this.#outstanding = true;
-    this.#onSent();
     return super.toWritable(socket);
   }
 
   /** To be called right after `sendCommand`: in cluster mode ioredis puts its own `reject` in place there and may then send again. */
-  watchRefusals(): void {
-    const { reject } = this;
+  watch(): void {
+    const { resolve, reject } = this;
+    this.resolve = (value) => {
+      this.#forgetSocket();
+      return resolve.call(this, value);
+    };
     this.reject = (error) => {
+      // After a redirection the command may wait for another node for long; the one that answered owes nothing.
+      this.#forgetSocket();
       if (isServerError(error)) this.#outstanding = false;
       reject.call(this, error);
     };
+  }
+
+  #forgetSocket(): void {
+    clearTimeout(this.#replyTimer);
+    this.#socket = undefined;
+  }
+
+  #silent(): void {
+    const error = new DriverError(`no reply within ${this.replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
+    this.onSilence(error);
+    this.#socket?.destroy(error);
   }
 
   /** The caller has left: should ioredis still hold the command in a queue, a PING goes out in its place. */
@@ -47,11 +72,6 @@ export class TrackedCommand extends Command {
     if (this.#outstanding) return;
     this.#withdrawn = true;
     this.args = [];
-  }
-
-  /** Ends the connection that owes the reply; everything behind it on that connection waits for the same frozen server. */
-  dropConnection(reason: Error): void {
-    this.#socket?.destroy(reason);
   }
 }
 

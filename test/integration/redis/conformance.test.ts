@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { Secret } from "../../../src/config/secret.js";
 import type { RedisConfig } from "../../../src/config/types.js";
@@ -11,9 +12,10 @@ import { type Opened, openClient, redisConfig, rejection } from "./openClient.js
 
 const PASSWORD = "canary:p@ss/word?";
 
-/** All that a Redis user of this package needs; the README lists the same. */
-const GRANTED =
-  "+ping +info +cluster|slots +cluster|info +client|setname +asking +readonly +xadd +xrange +pexpire +publish +spublish +subscribe +unsubscribe +ssubscribe +sunsubscribe";
+/** All that a Redis user of this package needs, and exactly what the README tells to grant. */
+const GRANTED = /the Redis user needs `([^`]+)`/
+  .exec(readFileSync(new URL("../../../README.md", import.meta.url), "utf8"))?.[1]
+  ?.replaceAll("\n", " ") as string;
 
 interface Target {
   readonly config: RedisConfig;

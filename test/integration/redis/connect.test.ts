@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect as connectTo, createServer } from "node:net";
 import { expect } from "chai";
 import { Secret } from "../../../src/config/secret.js";
 import type { RedisConfig } from "../../../src/config/types.js";
@@ -130,6 +130,34 @@ describe("Redis client at its first connection", function () {
     }
   });
 
+  it("does not read the authority's file when told not to verify", () => {
+    const config = redisConfig("single", [single], tls("/no/such/file", false));
+    expect(() => createRedisClient({ redis: config }, { logger: recordingLogger() })).not.to.throw();
+  });
+
+  it("waits for a slot table that takes longer than ioredis' own second", async () => {
+    // A TCP fake in front of a real node: Redis has no way to delay the answer to one command.
+    const slow = createServer((client) => {
+      const node = connectTo(cluster.nodes[0] as RedisServer);
+      let delayMs = 0;
+      client.on("data", (request) => {
+        if (/SLOTS/i.test(request.toString("latin1"))) delayMs = 1_500;
+        node.write(request);
+      });
+      node.on("data", (answer) => setTimeout(() => client.write(answer), delayMs));
+      for (const socket of [client, node]) {
+        socket.on("error", () => undefined);
+        socket.on("close", () => [client, node].forEach((each) => void each.destroy()));
+      }
+    }).listen(0, "127.0.0.1");
+    await once(slow, "listening");
+    const { port } = slow.address() as { port: number };
+    const { client } = await openClient(redisConfig("cluster", [{ host: "127.0.0.1", port }]));
+    expect(client.state().status).to.equal("ready");
+    await client.close(100);
+    slow.close();
+  });
+
   it("checks the host name that was configured, not the address it resolves to", async () => {
     const { port } = servers.valid as RedisServer;
     const { caFile } = certificates.valid;
@@ -146,15 +174,33 @@ describe("Redis client at its first connection", function () {
 
   it("shows its name to the server", async () => {
     const config = redisConfig("single", [single], { credentials: credentials(PASSWORD), name: "kendra-7" });
-    const { client } = await openClient(config);
+    const { client, logger } = await openClient(config);
     expect(String(await single.call("CLIENT", "LIST"))).to.include("name=kendra-7");
     await client.close(100);
+    expect(logger.lines.find(({ message }) => message === "Redis is connected")?.fields).to.include({
+      client: "kendra-7",
+    });
+    const refused = await refusal({ ...config, credentials: credentials("canary-wrong") });
+    expect(refused).to.match(/^Redis \(client kendra-7\) at 127\.0\.0\.1:\d+ cannot be used/);
+  });
+
+  it("says once where its credentials come from", async () => {
+    const logger = recordingLogger();
+    const config = redisConfig("single", [single], { credentials: credentials(PASSWORD) });
+    createRedisClient({ redis: config }, { logger });
+    expect(logger.lines).to.deep.equal([
+      {
+        level: "info",
+        fields: { event: "redis.credentials", source: "variables", variable: "REDIS_CLUSTER_PASSWORD" },
+        message: "Redis credentials read",
+      },
+    ]);
   });
 
   it("names the variable of an authority file that cannot be read", () => {
     const config = redisConfig("single", [single], tls("/no/such/file"));
     expect(() => createRedisClient({ redis: config }, { logger: recordingLogger() })).to.throw(
-      /REDIS_CLUSTER_TLS_CA_FILE names a file that cannot be read \(ENOENT\)/,
+      /REDIS_CLUSTER_TLS_CA_FILE names a file that does not exist/,
     );
   });
 });

@@ -141,6 +141,58 @@ describe("Redis client on a cluster, under faults", function () {
     expect([...outcomes.acknowledged].filter((key) => !stored.has(key))).to.deep.equal([]);
   });
 
+  it("does not call a write unknown, nor drop the connection to the node that answered, while a redirection waits", async () => {
+    const stream = "room-stream:moved";
+    const [from, to] = [await cluster.masterOf(stream), await otherMaster(stream)];
+    const other = await openClient(redisConfig("cluster", cluster.nodes, { name: "moved", writeTimeoutMs: 300 }));
+    try {
+      await other.redis.readStream(stream);
+      const connection = async () => /^id=\d+ (?=.* name=moved )/m.exec(String(await from.call("CLIENT", "LIST")))?.[0];
+      const before = await connection();
+      const slot = Number(await from.call("CLUSTER", "KEYSLOT", stream));
+      const id = String(await to.call("CLUSTER", "MYID"));
+      for (const node of [to, from]) await node.call("CLUSTER", "SETSLOT", slot, "NODE", id);
+      // The client has no connection to the new owner and gets none that answers, so the command stays unsent.
+      await to.call("CLIENT", "KILL", "TYPE", "normal");
+      await to.pause();
+      const error = await rejection(other.redis.pushToStream(stream, { a: 1 }, { timeoutMs: 800 }));
+      expect(error.name).to.equal("NotStoredError");
+      expect(await connection())
+        .to.be.a("string")
+        .and.to.equal(before);
+    } finally {
+      await to.resume();
+      await other.client.close(0);
+    }
+  });
+
+  async function otherMaster(stream: string) {
+    const { port } = await cluster.masterOf(stream);
+    for (let i = 0; ; i += 1) {
+      const master = await cluster.masterOf(`room-stream:other-${i}`);
+      if (master.port !== port) return master;
+    }
+  }
+
+  it("renews a subscribed connection that has gone silent", async () => {
+    const channel = "room-channel";
+    const { redis, client } = await openClient(redisConfig("cluster", cluster.nodes, { readTimeoutMs: 300 }));
+    try {
+      await redis.subscribe(channel, () => undefined);
+      const master = await cluster.masterOf(channel);
+      const ids = async () => String(await master.call("CLIENT", "LIST", "TYPE", "pubsub")).match(/^id=\d+/gm) ?? [];
+      const [before] = await ids();
+      await master.call("CLIENT", "PAUSE", 1_500, "ALL");
+      const began = performance.now();
+      let now = await ids();
+      while ((now.length === 0 || now[0] === before) && performance.now() - began < 10_000) now = await ids();
+      expect(before).to.be.a("string");
+      expect(now).to.have.length(1).and.not.to.include(before);
+    } finally {
+      await client.close(0);
+    }
+  });
+
   it("gets published messages again after its channel's master was killed", async () => {
     const channel = "room-channel";
     let deliver: (message: string) => void = () => undefined;

@@ -151,6 +151,48 @@ describe("Redis client on one server, under faults", function () {
     expect(await redis.pushToStream(STREAM, { a: 1 })).to.match(/-/);
   });
 
+  it("takes one place for each push, and none besides for its expiry", async () => {
+    const { redis, logger } = await open({ maxInFlight: 3, maxWaiting: 0 });
+    const streams = [1, 2, 3].map((i) => `${STREAM}-${i}`);
+    await Promise.all(streams.map((stream) => redis.pushToStream(stream, { a: 1 })));
+    for (const stream of streams) expect(Number(await server.call("PTTL", stream))).to.be.above(0);
+    expect(logger.lines.filter(({ level }) => level === "warn")).to.deep.equal([]);
+  });
+
+  it("drops a connection that has gone silent although every caller left before the reply was due", async () => {
+    const { client, redis } = await open({ maxInFlight: 20, maxWaiting: 0, readTimeoutMs: 300, writeTimeoutMs: 300 });
+    proxy.freeze();
+    const began = performance.now();
+    const left = Array.from({ length: 20 }, () => rejection(client.send("PING", [], { kind: "read", timeoutMs: 50 })));
+    expect(new Set((await Promise.all(left)).map(({ name }) => name))).to.deep.equal(
+      new Set(["DeadlineExceededError"]),
+    );
+    expect(client.state().inFlight, "ioredis still holds them").to.equal(20);
+    while (client.state().inFlight > 0 && performance.now() - began < 3_000) await new Promise(setImmediate);
+    expect(client.state().inFlight).to.equal(0);
+    proxy.thaw();
+    expect(await redis.pushToStream(STREAM, { a: 1 })).to.match(/-/);
+  });
+
+  it("refuses a timeout that no timer can wait for, which would fire at once", async () => {
+    const { redis, client, signals } = await open();
+    for (const timeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, "5" as never])
+      for (const call of [
+        client.send("PING", [], { kind: "read", timeoutMs }),
+        redis.pushToStream(STREAM, { a: 1 }, { timeoutMs }),
+        redis.readStream(STREAM, { timeoutMs }),
+        redis.publish("chan", "x", { timeoutMs }),
+        signals.read("m1", { timeoutMs } as never),
+      ])
+        expect(await rejection(call)).to.include({ name: "InvalidInputError", argument: "options.timeoutMs" });
+    for (const timeoutMs of [-1, Number.NaN, 2 ** 31]) {
+      expect(await rejection(client.connect(timeoutMs))).to.include({ name: "InvalidInputError" });
+      expect(await rejection(client.close(timeoutMs))).to.include({ name: "InvalidInputError" });
+    }
+    expect(await stored()).to.equal(0);
+    expect(await redis.pushToStream(STREAM, { a: 1 }, { timeoutMs: 2 ** 31 - 1 })).to.match(/-/);
+  });
+
   it("obeys the caller's AbortSignal and says what became of the write", async () => {
     const { redis } = await open();
     const before = await rejection(redis.pushToStream(STREAM, { a: 1 }, { signal: AbortSignal.abort() }));
@@ -184,6 +226,36 @@ describe("Redis client on one server, under faults", function () {
     });
     while ((await server.call("PUBLISH", "chan", "again")) === 0) await redis.readStream(STREAM);
     expect(await message).to.equal("again");
+  });
+
+  it("notices that a subscribed connection has gone silent, and subscribes again", async () => {
+    const { redis, logger } = await open({ readTimeoutMs: 300 });
+    let deliver: (message: string) => void = () => undefined;
+    await redis.subscribe("chan", (message) => deliver(message));
+    const message = new Promise((resolve) => {
+      deliver = resolve;
+    });
+    proxy.freeze();
+    const began = performance.now();
+    const dropped = () => logger.lines.some((line) => line.message === "no reply within 300 ms");
+    while (!dropped() && performance.now() - began < 5_000) await new Promise(setImmediate);
+    expect(dropped()).to.equal(true);
+    proxy.thaw();
+    while ((await server.call("PUBLISH", "chan", "again")) === 0) await redis.readStream(STREAM);
+    expect(await message).to.equal("again");
+  });
+
+  it("subscribes and ends subscriptions while the server is down without keeping anything for later", async () => {
+    const { redis } = await open({ poolTimeoutMs: 300 });
+    await redis.subscribe("kept", () => undefined);
+    await server.kill();
+    const errors = await Promise.all(["a", "b"].map((name) => rejection(redis.subscribe(name, () => undefined))));
+    expect(new Set(errors.map(({ name }) => name))).to.deep.equal(new Set(["DeadlineExceededError"]));
+    await server.restart();
+    while (!String(await server.call("PUBSUB", "CHANNELS")).includes("kept"))
+      await redis.readStream(STREAM, { timeoutMs: 5_000 });
+    expect(await server.call("PUBSUB", "CHANNELS")).to.deep.equal(["kept"]);
+    expect(await server.call("INFO", "commandstats")).to.match(/cmdstat_subscribe:calls=1,/);
   });
 
   it("says no reply from a server that accepts connections and says nothing", async () => {

@@ -261,11 +261,8 @@ describe("loadConfig", () => {
       expect(load({ ...file, MYSQL_CONNECTION_STRING: "u:p@tcp(db)/d" }).mysql.credentials.kind).to.equal("file");
     });
 
-    it("says which source gives the credentials", () => {
-      expect(noticesOf({})).to.include("info MYSQL_CONNECTION_STRING gives the credentials");
-      expect(noticesOf({ REDIS_CLUSTER_SECRET_FILE: "/s" })).to.include(
-        "info REDIS_CLUSTER_SECRET_FILE gives the credentials",
-      );
+    it("leaves it to the stores' clients to say which source gives the credentials", () => {
+      expect(noticesOf({ REDIS_CLUSTER_SECRET_FILE: "/s" })).to.deep.equal([]);
     });
 
     it("two spellings may be set if they agree", () => {
@@ -298,8 +295,19 @@ describe("loadConfig", () => {
     });
 
     it("commands in flight cannot exceed those in flight and waiting", () => {
-      expect(problemsOf({ REDIS_CLUSTER_POOL_SIZE: "10001" })).to.have.length(1);
-      expect(load({ REDIS_CLUSTER_POOL_SIZE: "10000" }).redis.maxWaiting).to.equal(0);
+      const both = { REDIS_CLUSTER_POOL_SIZE: "10001", REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS: "10000" };
+      expect(problemsOf(both)).to.have.length(1);
+      expect(load({ ...both, REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS: "10001" }).redis.maxWaiting).to.equal(0);
+    });
+
+    it("more in flight than the default of those in flight and waiting: nobody waits", () => {
+      expect(load({ REDIS_CLUSTER_POOL_SIZE: "20000" }).redis).to.include({ maxInFlight: 20_000, maxWaiting: 0 });
+    });
+
+    it("0 is no limit to go-redis, and is refused here", () => {
+      expect(problemsOf({ REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS: "0" })).to.deep.equal([
+        "REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS must be a whole number from 1 to 1000000, in digits only; 0 does not mean no limit here",
+      ]);
     });
 
     it("a setting said twice must be the same", () => {

@@ -1,52 +1,59 @@
 import { expect } from "chai";
 import { NotStoredError, PublishUnknownError } from "../../../src/errors.js";
-import type { RedisClient, SendOptions } from "../../../src/redis/client.js";
+import type { RedisClient } from "../../../src/redis/client.js";
 import { StreamExpiry } from "../../../src/redis/streamExpiry.js";
+import { recordingLogger } from "../../support/recordingLogger.js";
 
-/** Renews once with these replies and tells how many attempts were made and what was warned of. */
-async function renew(push: Promise<unknown>, replies: (number | Error)[]) {
-  push.catch(() => undefined);
-  const sent: SendOptions[] = [];
-  const warnings: string[] = [];
+/** Renews once, with PEXPIRE's reply behind the push and the outcome of a repetition; tells how often it was repeated and what was warned of. */
+async function renew(push: () => Promise<unknown>, reply: unknown, repeated: () => Promise<unknown> = async () => 1) {
+  let repetitions = 0;
   const client = {
-    send: async (_command: string, _args: unknown, options: SendOptions) => {
-      sent.push(options);
-      const reply = replies.shift() ?? 1;
-      if (reply instanceof Error) throw reply;
-      return reply;
+    send: () => {
+      repetitions += 1;
+      return repeated();
     },
   } as unknown as RedisClient;
-  const silent = () => undefined;
-  const warn = (_fields: object, message: string) => void warnings.push(message);
-  const expiry = new StreamExpiry(client, { debug: silent, info: silent, error: silent, warn });
-  expiry.renew("s", 1_000, push);
+  const logger = recordingLogger();
+  const expiry = new StreamExpiry(client, { maxInFlight: 10, poolTimeoutMs: 100 }, logger);
+  const outcome = await expiry
+    .renew("s", 1_000, (follower) => {
+      expect(follower).to.deep.include({ command: "PEXPIRE", args: ["s", 1_000] });
+      follower.settled(reply);
+      return push();
+    })
+    .catch((error: Error) => error.name);
   await new Promise(setImmediate);
-  return { attempts: sent.map(({ attempts }) => attempts), warnings };
+  return { outcome, repetitions, warnings: logger.lines.map(({ message }) => message) };
 }
 
 describe("A stream's expiry", () => {
-  const lost = new Error("the connection is closed");
+  const stored = async () => "1-0";
+  const failing = (error: Error) => async () => {
+    throw error;
+  };
 
   it("costs one PEXPIRE when that works", async () => {
-    expect(await renew(Promise.resolve("1-0"), [1])).to.deep.equal({ attempts: ["once"], warnings: [] });
+    expect(await renew(stored, 1)).to.deep.equal({ outcome: "1-0", repetitions: 0, warnings: [] });
   });
 
   it("is set again when PEXPIRE came before the entry", async () => {
-    expect((await renew(Promise.resolve("1-0"), [0])).attempts).to.deep.equal(["once", undefined]);
+    expect((await renew(stored, 0)).repetitions).to.equal(1);
   });
 
   it("is set again when PEXPIRE failed, also if the entry may be stored", async () => {
-    expect((await renew(Promise.resolve("1-0"), [lost])).attempts).to.have.length(2);
-    expect((await renew(Promise.reject(new PublishUnknownError("x")), [lost])).attempts).to.have.length(2);
+    expect((await renew(stored, undefined)).repetitions).to.equal(1);
+    const unknown = await renew(failing(new PublishUnknownError("x")), undefined);
+    expect(unknown).to.include({ outcome: "PublishUnknownError", repetitions: 1 });
   });
 
   it("is left alone when nothing was stored", async () => {
-    const result = await renew(Promise.reject(new NotStoredError("x")), [lost]);
-    expect(result).to.deep.equal({ attempts: ["once"], warnings: [] });
+    const result = await renew(failing(new NotStoredError("x")), undefined);
+    expect(result).to.deep.equal({ outcome: "NotStoredError", repetitions: 0, warnings: [] });
   });
 
   it("is warned of when it cannot be set, and fails nobody", async () => {
-    const { warnings } = await renew(Promise.resolve("1-0"), [lost, lost]);
+    const { outcome, warnings } = await renew(stored, undefined, failing(new Error("the connection is closed")));
+    expect(outcome).to.equal("1-0");
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.match(/expiry could not be set.*the connection is closed/);
   });
