@@ -31,6 +31,15 @@ const examples: errors.DataError[] = [
   new errors.PublishUnknownError("lost"),
   new errors.BackpressureError("full"),
   new errors.RedisCommandError("XADD", driver),
+  new errors.MeetingNotFoundError("m"),
+  new errors.HostNotFoundError("m"),
+  new errors.ContainerNotFoundError("c"),
+  new errors.ContainerNotAliveError("c"),
+  new errors.ContainerInUseError("c"),
+  new errors.WorkerNotFoundError("w", "c"),
+  new errors.NoCapacityError("t", "4 producers and 12 consumers"),
+  new errors.ReservationNotFoundError("r"),
+  new errors.IdTakenError("routerId"),
 ];
 
 describe("the error tree", () => {
