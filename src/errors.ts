@@ -304,3 +304,77 @@ export class IdTakenError extends DataError {
     super(`${argument} is in use already: choose another id`, options);
   }
 }
+
+/** The participant is not in this meeting. */
+export class ParticipantNotFoundError extends DataError {
+  readonly code = "ErrParticipantNotFound";
+  constructor(
+    readonly meetingId: string,
+    readonly participantId: string,
+  ) {
+    super(`Participant ${JSON.stringify(participantId)} is not in meeting ${JSON.stringify(meetingId)}; join first`);
+  }
+}
+
+/** The participant is in another meeting, which they have to leave first. Does not tell which. */
+export class ParticipantElsewhereError extends DataError {
+  readonly code = "ErrParticipantElsewhere";
+  constructor(
+    readonly meetingId: string,
+    readonly participantId: string,
+  ) {
+    super(
+      `Participant ${JSON.stringify(participantId)} is in another meeting; ` +
+        `leave that before joining ${JSON.stringify(meetingId)}`,
+    );
+  }
+}
+
+/** The meeting has no router of this role, or not the one named. */
+export class RouterNotFoundError extends DataError {
+  readonly code = "ErrRouterNotFound";
+  constructor(
+    readonly meetingId: string,
+    readonly role: "producer" | "consumer",
+    readonly routerId?: string,
+  ) {
+    const which = routerId === undefined ? "" : ` ${JSON.stringify(routerId)}`;
+    super(`Meeting ${JSON.stringify(meetingId)} has no ${role} router${which} for this participant`);
+  }
+}
+
+/** The participant has no such transport. */
+export class TransportNotFoundError extends DataError {
+  readonly code = "ErrTransportNotFound";
+  constructor(
+    readonly participantId: string,
+    readonly role: "producer" | "consumer",
+    readonly transportId?: string,
+  ) {
+    const which = transportId === undefined ? "" : ` ${JSON.stringify(transportId)}`;
+    super(`Participant ${JSON.stringify(participantId)} has no ${role} transport${which}; create or recreate it first`);
+  }
+}
+
+/** The participant has another transport of this role already, or the id belongs to another participant's. */
+export class TransportExistsError extends DataError {
+  readonly code = "ErrTransportExists";
+  constructor(
+    readonly participantId: string,
+    readonly role: "producer" | "consumer",
+    readonly transportId: string,
+  ) {
+    super(
+      `Participant ${JSON.stringify(participantId)} cannot have ${role} transport ${JSON.stringify(transportId)}: ` +
+        "they have another one (recreate swaps it), or someone else has this one",
+    );
+  }
+}
+
+/** The consumer id is taken by another consumer; nothing was written. */
+export class ConsumerExistsError extends DataError {
+  readonly code = "ErrConsumerExists";
+  constructor(readonly consumerId: string) {
+    super(`Consumer id ${JSON.stringify(consumerId)} is taken by another consumer; nothing was written`);
+  }
+}

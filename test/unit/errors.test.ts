@@ -40,6 +40,12 @@ const examples: errors.DataError[] = [
   new errors.NoCapacityError("t", "4 producers and 12 consumers"),
   new errors.ReservationNotFoundError("r"),
   new errors.IdTakenError("routerId"),
+  new errors.ParticipantNotFoundError("m", "p"),
+  new errors.ParticipantElsewhereError("m", "p"),
+  new errors.RouterNotFoundError("m", "producer", "r"),
+  new errors.TransportNotFoundError("p", "consumer", "t"),
+  new errors.TransportExistsError("p", "consumer", "t"),
+  new errors.ConsumerExistsError("k"),
 ];
 
 describe("the error tree", () => {
