@@ -370,11 +370,3 @@ export class TransportExistsError extends DataError {
     );
   }
 }
-
-/** The consumer id is taken by another consumer; nothing was written. */
-export class ConsumerExistsError extends DataError {
-  readonly code = "ErrConsumerExists";
-  constructor(readonly consumerId: string) {
-    super(`Consumer id ${JSON.stringify(consumerId)} is taken by another consumer; nothing was written`);
-  }
-}

@@ -45,7 +45,6 @@ const examples: errors.DataError[] = [
   new errors.RouterNotFoundError("m", "producer", "r"),
   new errors.TransportNotFoundError("p", "consumer", "t"),
   new errors.TransportExistsError("p", "consumer", "t"),
-  new errors.ConsumerExistsError("k"),
 ];
 
 describe("the error tree", () => {
