@@ -260,7 +260,9 @@ export class ContainerNotAliveError extends DataError {
 export class ContainerInUseError extends DataError {
   readonly code = "ErrContainerInUse";
   constructor(readonly containerId: string) {
-    super(`The media node ${JSON.stringify(containerId)} still holds routers: end or replace its meetings first`);
+    super(
+      `The media node ${JSON.stringify(containerId)} still holds routers: end or replace its meetings, then call meetings.sweepOrphans()`,
+    );
   }
 }
 
