@@ -167,3 +167,25 @@ export function routersOf(meetingId: string): readonly RouterRow[] {
 }
 
 export const NOTHING = Object.fromEntries(PARTICIPANT_TABLES.map((table) => [table, 0]));
+
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+/** The database, and what was sent to it. */
+export function recording(database: Database): { readonly database: Database; readonly statements: Statement[] } {
+  const statements: Statement[] = [];
+  const record = (inner: Database): Database => ({
+    query: (sql, params = []) => {
+      statements.push({ sql, params });
+      return inner.query(sql, params);
+    },
+    execute: (sql, params = []) => {
+      statements.push({ sql, params });
+      return inner.execute(sql, params);
+    },
+    transaction: (work, options) => inner.transaction((tx) => work(record(tx)), options),
+  });
+  return { database: record(database), statements };
+}
