@@ -38,6 +38,7 @@ const TABLES: readonly (readonly [name: string, definitions: readonly string[]])
       "expires_at datetime(3) NOT NULL",
       "PRIMARY KEY (reservation_id, worker_id)",
       "KEY idx_placement_reservation_worker (worker_id)",
+      "KEY idx_placement_reservation_container (container_id)",
       "KEY idx_placement_reservation_expires (expires_at)",
     ],
   ],

@@ -4,6 +4,7 @@ import { ID } from "./columnTypes.js";
 /** Room on a worker that is promised to a meeting about to be created. */
 @Entity({ name: "placement_reservation" })
 @Index("idx_placement_reservation_worker", ["workerId"])
+@Index("idx_placement_reservation_container", ["containerId"])
 @Index("idx_placement_reservation_expires", ["expiresAt"])
 export class PlacementReservation {
   @PrimaryColumn({ name: "reservation_id", ...ID })
