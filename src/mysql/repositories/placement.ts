@@ -68,7 +68,8 @@ export function layOut(
   { producerCapacity, consumerCapacity }: Demand,
 ): Layout | undefined {
   const fullestFirst = [...workers].sort((a, b) => roomOf(a) - roomOf(b) || compareIds(a.workerId, b.workerId));
-  const producer = fullestFirst.find((worker) => roomOf(worker) >= producerCapacity);
+  // One above its limit takes nothing, not even nothing.
+  const producer = fullestFirst.find((worker) => worker.used <= worker.capacity && roomOf(worker) >= producerCapacity);
   if (!producer) return undefined;
   const others = fullestFirst.filter((worker) => worker !== producer && roomOf(worker) > 0);
   const consumers = spread(others, consumerCapacity);
