@@ -1,5 +1,5 @@
 import { type DataError, MeetingNotFoundError, ParticipantNotFoundError } from "../../errors.js";
-import { checkId } from "../../ids.js";
+import { checkId, checkMeetingId } from "../../ids.js";
 import type { Database } from "./database.js";
 
 /** Whose rows an operation may read and change. */
@@ -15,7 +15,10 @@ export const READ_COMMITTED = { isolation: "READ COMMITTED" } as const;
 
 /** @throws InvalidInputError naming the first that cannot be an id */
 export function checkIds(ids: Readonly<Record<string, unknown>>): void {
-  for (const [argument, value] of Object.entries(ids)) checkId(argument, value);
+  for (const [argument, value] of Object.entries(ids)) {
+    const check = argument === "meetingId" ? checkMeetingId : checkId;
+    check(argument, value);
+  }
 }
 
 /**

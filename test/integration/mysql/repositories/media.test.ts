@@ -9,7 +9,8 @@ import {
 } from "../../../../src/errors.js";
 import { MediaRepository } from "../../../../src/mysql/repositories/media.js";
 import { failureOf } from "../testDataSource.js";
-import { Meetings, NASTY_IDS, recording } from "./meetingRows.js";
+import { Meetings, NASTY_IDS } from "./meetingRows.js";
+import { recordingDatabase } from "./scans.js";
 
 const KINDS = ["audio", "video"];
 
@@ -228,7 +229,7 @@ describe("MediaRepository", function () {
       await enter("p");
       const ids = Array.from({ length: 100 }, (_, n) => `q${n}`);
       for (const id of ids) await meetings.participants.join({ ...of(id), instanceId: "i" });
-      const recorder = recording(meetings.database);
+      const recorder = recordingDatabase(meetings.dataSource);
       const targets = new Map(
         ids.map((id) => [id, KINDS.map((kind) => ({ kind, consumerId: `${id}:${kind}` }))] as const),
       );

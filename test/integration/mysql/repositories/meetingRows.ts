@@ -59,11 +59,11 @@ export const PARTICIPANT_TABLES = [
   "participant_meeting",
 ] as const;
 
-/** A server of this file's own with the migrated schema, and the repositories on it. */
+/** A server of the test's own with the migrated schema, and the repositories on it. */
 export class Meetings {
   #server?: MysqlServer;
-  #dataSource?: DataSource;
   #workers = 0;
+  dataSource!: DataSource;
   database!: Database;
   participants!: ParticipantRepository;
   transports!: TransportRepository;
@@ -73,16 +73,16 @@ export class Meetings {
     this.#server = await startMysqlServer();
     const config = mysqlConfig(this.#server.environment);
     await runMigrations(config);
-    this.#dataSource = createDataSource(config);
-    await openDataSource(this.#dataSource, 5_000);
-    this.database = poolDatabase(this.#dataSource);
+    this.dataSource = createDataSource(config);
+    await openDataSource(this.dataSource, 5_000);
+    this.database = poolDatabase(this.dataSource);
     this.participants = new ParticipantRepository(this.database);
     this.transports = new TransportRepository(this.database);
     this.media = new MediaRepository(this.database);
   }
 
   async close(): Promise<void> {
-    if (this.#dataSource) await closeDataSource(this.#dataSource, 1_000);
+    if (this.dataSource) await closeDataSource(this.dataSource, 1_000);
     await this.#server?.stop();
   }
 
@@ -167,25 +167,3 @@ export function routersOf(meetingId: string): readonly RouterRow[] {
 }
 
 export const NOTHING = Object.fromEntries(PARTICIPANT_TABLES.map((table) => [table, 0]));
-
-export interface Statement {
-  readonly sql: string;
-  readonly params: readonly unknown[];
-}
-
-/** The database, and what was sent to it. */
-export function recording(database: Database): { readonly database: Database; readonly statements: Statement[] } {
-  const statements: Statement[] = [];
-  const record = (inner: Database): Database => ({
-    query: (sql, params = []) => {
-      statements.push({ sql, params });
-      return inner.query(sql, params);
-    },
-    execute: (sql, params = []) => {
-      statements.push({ sql, params });
-      return inner.execute(sql, params);
-    },
-    transaction: (work, options) => inner.transaction((tx) => work(record(tx)), options),
-  });
-  return { database: record(database), statements };
-}

@@ -6,8 +6,9 @@ import type { Database } from "../../../../src/mysql/repositories/database.js";
 import { MediaRepository } from "../../../../src/mysql/repositories/media.js";
 import { TransportRepository } from "../../../../src/mysql/repositories/transports.js";
 import { failureOf } from "../testDataSource.js";
-import { Meetings, NASTY_IDS, PARTICIPANT_TABLES, recording } from "./meetingRows.js";
+import { Meetings, NASTY_IDS, PARTICIPANT_TABLES } from "./meetingRows.js";
 import { OPERATIONS, type Operation } from "./operations.js";
+import { recordingDatabase } from "./scans.js";
 
 const FUZZED = 10_000;
 const CALLERS = 8;
@@ -195,7 +196,7 @@ async function statementsPerRead(meetings: Meetings, meetingId: string, particip
   const reads = /^(allocateRouters|describe|list|find|producerContext|consumerContext)/;
   const counts: Record<string, number> = {};
   for (const operation of OPERATIONS.filter(({ name }) => reads.test(name))) {
-    const { database, statements } = recording(meetings.database);
+    const { database, statements } = recordingDatabase(meetings.dataSource);
     await operation.run(database, { ...idsFor(operation), meetingId, participantId, target });
     counts[operation.name] = statements.length;
   }
