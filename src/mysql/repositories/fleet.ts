@@ -102,7 +102,7 @@ export class FleetRepository {
   }
 
   /** Every media node, or a tenant's, in the order of their ids. */
-  listContainers({ tenant }: { readonly tenant?: string } = {}): Promise<FleetContainerDetails[]> {
+  async listContainers({ tenant }: { readonly tenant?: string } = {}): Promise<FleetContainerDetails[]> {
     return listContainers(this.#database, tenant === undefined ? undefined : checkName("tenant", tenant));
   }
 
