@@ -7,11 +7,11 @@ export interface Consumer extends Target {
   readonly consumerId: string;
 }
 
-/** Holds the participants and the transport until the consumers are in. */
+/** Holds the participants and the first one's transport until the consumers are in. */
 const LOCK_PARTICIPANTS = `SELECT participant.participant_id AS participantId, transport.transport_id AS transportId
   FROM participant_meeting participant
-    LEFT JOIN participant_consumer_transport transport
-      ON transport.participant_id = participant.participant_id AND transport.transport_id = ?
+    LEFT JOIN participant_consumer_transport transport ON participant.participant_id = ?
+      AND transport.participant_id = participant.participant_id AND transport.transport_id = ?
   WHERE participant.meeting_id = ? AND participant.participant_id IN (?) LOCK IN SHARE MODE`;
 
 /** IGNORE, since a consumer that is there already stays; parents are locked before, so nothing else is ignored. */
@@ -64,7 +64,7 @@ async function lockParticipants(
 ): Promise<void> {
   const ids = new Set([participantId, ...targets.map(({ targetParticipantId }) => targetParticipantId)]);
   type Row = { readonly participantId: string; readonly transportId: string | null };
-  const rows = await tx.query<Row>(LOCK_PARTICIPANTS, [transportId, meetingId, [...ids]]);
+  const rows = await tx.query<Row>(LOCK_PARTICIPANTS, [participantId, transportId, meetingId, [...ids]]);
   const found = new Map(rows.map((row) => [row.participantId, row.transportId]));
   for (const id of ids) if (!found.has(id)) throw await missing(tx, { meetingId, participantId: id });
   if (!found.get(participantId)) throw new TransportNotFoundError(participantId, "consumer", transportId);
