@@ -226,3 +226,152 @@ export class RedisCommandError extends DataError {
     super(`${command}: ${cause.message}`, { cause });
   }
 }
+
+/** There is no such meeting. */
+export class MeetingNotFoundError extends DataError {
+  readonly code = "ErrMeetingNotFound";
+  constructor(readonly meetingId: string) {
+    super(`There is no meeting ${JSON.stringify(meetingId)}: it was never created or has ended`);
+  }
+}
+
+/** The meeting exists, but the tables name no media node, or no host of one, for it. */
+export class HostNotFoundError extends DataError {
+  readonly code = "ErrHostNotFound";
+  constructor(readonly meetingId: string) {
+    super(`No media node with a host is recorded for the meeting ${JSON.stringify(meetingId)}: place it again`);
+  }
+}
+
+/** There is no such media node. */
+export class ContainerNotFoundError extends DataError {
+  readonly code = "ErrContainerNotFound";
+  constructor(readonly containerId: string) {
+    super(`There is no media node ${JSON.stringify(containerId)}: it must be registered first`);
+  }
+}
+
+/** The media node's heartbeat is missing, too old, or from the future. */
+export class ContainerNotAliveError extends DataError {
+  readonly code = "ErrContainerNotAlive";
+  constructor(readonly containerId: string) {
+    super(`The media node ${JSON.stringify(containerId)} is not alive: choose another`);
+  }
+}
+
+/** The media node still holds meetings. */
+export class ContainerInUseError extends DataError {
+  readonly code = "ErrContainerInUse";
+  constructor(readonly containerId: string) {
+    super(
+      `The media node ${JSON.stringify(containerId)} still holds routers: end or replace its meetings, then call meetings.sweepOrphans()`,
+    );
+  }
+}
+
+/** The media node has no such worker. */
+export class WorkerNotFoundError extends DataError {
+  readonly code = "ErrWorkerNotFound";
+  constructor(
+    readonly workerId: string,
+    readonly containerId: string,
+  ) {
+    super(`The media node ${JSON.stringify(containerId)} has no worker ${JSON.stringify(workerId)}`);
+  }
+}
+
+/** No live media node of the tenant has room. Nothing is reserved. */
+export class NoCapacityError extends DataError {
+  readonly code = "ErrNoCapacity";
+  constructor(
+    readonly tenant: string,
+    demand: string,
+  ) {
+    super(`No live media node of tenant ${JSON.stringify(tenant)} has room for ${demand}: add nodes, or ask for less`);
+  }
+}
+
+/** The reservation was confirmed, released or has expired. */
+export class ReservationNotFoundError extends DataError {
+  readonly code = "ErrReservationNotFound";
+  constructor(readonly reservationId: string) {
+    super(`The reservation ${JSON.stringify(reservationId)} is confirmed, released or expired: allocate again`);
+  }
+}
+
+/** An id that must be new is in use. */
+export class IdTakenError extends DataError {
+  readonly code = "ErrIdTaken";
+  constructor(
+    readonly argument: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`${argument} is in use already: choose another id`, options);
+  }
+}
+
+/** The participant is not in this meeting. */
+export class ParticipantNotFoundError extends DataError {
+  readonly code = "ErrParticipantNotFound";
+  constructor(
+    readonly meetingId: string,
+    readonly participantId: string,
+  ) {
+    super(`Participant ${JSON.stringify(participantId)} is not in meeting ${JSON.stringify(meetingId)}; join first`);
+  }
+}
+
+/** The participant is in another meeting, which they have to leave first. Does not tell which. */
+export class ParticipantElsewhereError extends DataError {
+  readonly code = "ErrParticipantElsewhere";
+  constructor(
+    readonly meetingId: string,
+    readonly participantId: string,
+  ) {
+    super(
+      `Participant ${JSON.stringify(participantId)} is in another meeting; ` +
+        `leave that before joining ${JSON.stringify(meetingId)}`,
+    );
+  }
+}
+
+/** The meeting has no router of this role, or not the one named. */
+export class RouterNotFoundError extends DataError {
+  readonly code = "ErrRouterNotFound";
+  constructor(
+    readonly meetingId: string,
+    readonly role: "producer" | "consumer",
+    readonly routerId?: string,
+  ) {
+    const which = routerId === undefined ? "" : ` ${JSON.stringify(routerId)}`;
+    super(`Meeting ${JSON.stringify(meetingId)} has no ${role} router${which} for this participant`);
+  }
+}
+
+/** The participant has no such transport. */
+export class TransportNotFoundError extends DataError {
+  readonly code = "ErrTransportNotFound";
+  constructor(
+    readonly participantId: string,
+    readonly role: "producer" | "consumer",
+    readonly transportId?: string,
+  ) {
+    const which = transportId === undefined ? "" : ` ${JSON.stringify(transportId)}`;
+    super(`Participant ${JSON.stringify(participantId)} has no ${role} transport${which}; create or recreate it first`);
+  }
+}
+
+/** The participant has another transport of this role already, or the id belongs to another participant's. */
+export class TransportExistsError extends DataError {
+  readonly code = "ErrTransportExists";
+  constructor(
+    readonly participantId: string,
+    readonly role: "producer" | "consumer",
+    readonly transportId: string,
+  ) {
+    super(
+      `Participant ${JSON.stringify(participantId)} cannot have ${role} transport ${JSON.stringify(transportId)}: ` +
+        "they have another one (recreate swaps it), or someone else has this one",
+    );
+  }
+}

@@ -8,7 +8,13 @@ export {
   type RedisConfig,
   Secret,
 } from "./config/index.js";
-export { type Container, type ContainerOptions, type ContainerState, createContainer } from "./container/container.js";
+export {
+  type Container,
+  type ContainerOptions,
+  type ContainerState,
+  createContainer,
+  type RepositoryTransaction,
+} from "./container/container.js";
 export type { Health, StoreHealth } from "./container/health.js";
 export { stopOnSignals } from "./container/processSignals.js";
 export {
@@ -19,25 +25,39 @@ export {
   ConfigError,
   ConfigNilError,
   type ConfigProblem,
+  ContainerInUseError,
+  ContainerNotAliveError,
+  ContainerNotFoundError,
   CredentialError,
   DataError,
   DeadlineExceededError,
   DriverError,
+  HostNotFoundError,
+  IdTakenError,
   InvalidInputError,
+  MeetingNotFoundError,
   MigrationLockError,
   MysqlPingError,
+  NoCapacityError,
   NotStoredError,
   OperationAbortedError,
+  ParticipantElsewhereError,
+  ParticipantNotFoundError,
   PendingMigrationsError,
   PublishUnknownError,
   QueryError,
   ReadOnlyError,
   RedisCommandError,
   RedisPingError,
+  ReservationNotFoundError,
+  RouterNotFoundError,
   StartupError,
   type StartupStage,
   type Store,
   TransactionRetriesError,
+  TransportExistsError,
+  TransportNotFoundError,
+  WorkerNotFoundError,
 } from "./errors.js";
 export { createDataSource, type DataSource, type DataSourceOptions } from "./mysql/dataSource.js";
 export {
@@ -56,7 +76,35 @@ export {
   WorkerContainer,
 } from "./mysql/entities/index.js";
 export { type RunMigrationsOptions, runMigrations } from "./mysql/migrations.js";
-export type { EntityRepositories } from "./mysql/repositories.js";
+export type { Allocation } from "./mysql/repositories/allocation.js";
+export type { AllocateOptions, FleetRepository } from "./mysql/repositories/fleet.js";
+export type { FleetContainer, FleetContainerDetails } from "./mysql/repositories/fleetLists.js";
+export type { Repositories } from "./mysql/repositories/index.js";
+export type { MediaRepository } from "./mysql/repositories/media.js";
+export type {
+  ConsumerDescription,
+  MeetingDescription,
+  ParticipantDescription,
+  ProducerDescription,
+  RouterDescription,
+} from "./mysql/repositories/meetingDescription.js";
+export type { MeetingRepository, NewMeeting, Replace, ReplaceOutcome } from "./mysql/repositories/meetings.js";
+export type { ConfiguredRouter, NodeConfiguration } from "./mysql/repositories/nodeConfiguration.js";
+export type { ParticipantRepository } from "./mysql/repositories/participants.js";
+export {
+  bestFit,
+  type Candidate,
+  type Choice,
+  type Demand,
+  type Layout,
+  layOut,
+  type PlacementStrategy,
+  type Share,
+  type WorkerRoom,
+} from "./mysql/repositories/placement.js";
+export type { Replacement } from "./mysql/repositories/replacement.js";
+export type { NewRouter } from "./mysql/repositories/routers.js";
+export type { TransportRepository } from "./mysql/repositories/transports.js";
 export type { IsolationLevel, Transaction, TransactionOptions } from "./mysql/transaction.js";
 export type { MessageHandler, Subscription } from "./redis/client.js";
 export type { CallOptions, PushOptions, ReadOptions, RedisRepository, StreamEntry } from "./redis/repository.js";

@@ -1,8 +1,6 @@
 import type { Container } from "../container/container.js";
 import {
-  ContainerHeartbeat,
   entities,
-  MeetingStatus,
   ParticipantConsumer,
   ParticipantConsumerRouter,
   ParticipantConsumerTransport,
@@ -10,9 +8,6 @@ import {
   ParticipantProducer,
   ParticipantProducerRouter,
   ParticipantProducerTransport,
-  RouterMeeting,
-  RouterWorker,
-  WorkerContainer,
 } from "../mysql/entities/index.js";
 import type { Story } from "./story.js";
 
@@ -20,7 +15,8 @@ const NODES = [
   { containerId: "node-a-1732312345", host: "10.0.0.1", workerIds: ["node-a-w1", "node-a-w2"] },
   { containerId: "node-b-1732312399", host: "10.0.0.2", workerIds: ["node-b-w1", "node-b-w2"] },
 ] as const;
-const [HOME] = NODES;
+const TENANT = "demo";
+const MEETING_TABLES = entities.filter(({ name }) => !/^(?:Container|Worker)/.test(name));
 const KINDS = ["audio", "video"] as const;
 
 /** One meeting's life, told as it happens: Asha speaks, Ravi watches, the node is lost and the meeting ends. */
@@ -54,38 +50,29 @@ export class MeetingLife {
 
   async #registerNodes(): Promise<void> {
     this.story.step("Two media nodes register");
-    const heartbeat = BigInt(Date.now()) * 1_000_000n;
-    await this.container.transaction(async ({ manager }) => {
-      const beats = NODES.map(({ containerId, host }) => ({ containerId, host, tenant: "demo", heartbeat }));
-      await manager.insert(ContainerHeartbeat, beats);
-      const workers = NODES.flatMap(({ containerId, workerIds }) =>
-        workerIds.map((workerId) => ({ containerId, workerId })),
-      );
-      await manager.insert(WorkerContainer, workers);
-    });
-    for (const { containerId, host, workerIds } of NODES) {
-      this.story.done(`${containerId} at ${host} with the workers ${workerIds.join(", ")}`);
+    for (const node of NODES) {
+      await this.container.repositories.fleet.registerContainer({ ...node, tenant: TENANT });
+      this.story.done(`${node.containerId} at ${node.host} with the workers ${node.workerIds.join(", ")}`);
     }
   }
 
   async #createMeeting(): Promise<void> {
+    const { fleet, meetings } = this.container.repositories;
     const { meetingId } = this;
-    this.story.step(`The meeting ${meetingId} is created on ${HOME.containerId}`);
-    await this.container.transaction(async ({ manager }) => {
-      const { containerId } = HOME;
-      const [first, second] = HOME.workerIds;
-      await manager.insert(MeetingStatus, { meetingId, enabled: 1 });
-      await manager.insert(RouterWorker, [
-        { workerId: first, routerId: this.#producerRouter },
-        { workerId: second, routerId: this.#consumerRouter },
-      ]);
-      await manager.insert(RouterMeeting, [
-        { routerId: this.#producerRouter, meetingId, containerId, producerCapacity: 4 },
-        { routerId: this.#consumerRouter, meetingId, containerId, consumerCapacity: 12 },
-      ]);
-    });
+    this.story.step(`The meeting ${meetingId} is placed and created`);
+    const demand = meetings.calculateCapacity({ publishers: 1, viewers: 1 });
+    const placed = await fleet.allocate({ tenant: TENANT, ...demand });
+    this.story.done(placed.reason);
+    const consumers = placed.consumers.map(({ workerId, capacity }) => ({
+      routerId: this.#consumerRouter,
+      workerId,
+      consumerCapacity: capacity,
+    }));
+    const { workerId, capacity } = placed.producer;
+    const producers = { routerId: this.#producerRouter, workerId, producerCapacity: capacity };
+    await meetings.create({ ...placed, meetingId, routers: [producers, ...consumers] });
     this.story.done(
-      `producers on ${this.#producerRouter}, consumers on ${this.#consumerRouter}: two workers of one node`,
+      `producers on ${this.#producerRouter}, consumers on ${this.#consumerRouter}: two workers of ${placed.containerId}`,
     );
   }
 
@@ -142,8 +129,8 @@ export class MeetingLife {
         KINDS.map((kind) => ({ ...shared, kind, consumerId: `${meetingId}-ravi-${kind}` })),
       );
     });
-    const consumers = await this.container.repositories.participantConsumers.countBy({ meetingId });
-    this.story.done(`${consumers} consumers in the meeting`);
+    const { consumers } = await this.container.repositories.meetings.describe(meetingId);
+    this.story.done(`${consumers.length} consumers in the meeting`);
   }
 
   async #unpublish(): Promise<void> {
@@ -161,11 +148,7 @@ export class MeetingLife {
   async #leave(): Promise<void> {
     const { meetingId } = this;
     this.story.step("ravi leaves; then the node is lost");
-    await this.container.repositories.participantMeetings.delete({
-      meetingId,
-      participantId: "ravi",
-      instanceId: "phone",
-    });
+    await this.container.repositories.participants.leave({ meetingId, participantId: "ravi", instanceId: "phone" });
     const left = "DoordarshanUserLeft";
     const payload = { userLeftReason: "hung up", instanceId: "phone" };
     this.#sent(left, await this.container.signals.publish({ type: left, meetingId, senderId: "ravi", payload }));
@@ -196,14 +179,8 @@ export class MeetingLife {
   async #end(): Promise<void> {
     const { meetingId } = this;
     this.story.step("The meeting ends");
-    await this.container.transaction(async ({ manager }) => {
-      // Child first: the cascades of some MySQL versions lose rows.
-      await manager.delete(ParticipantMeeting, { meetingId });
-      await manager.delete(MeetingStatus, { meetingId });
-      await manager.delete(RouterWorker, [{ routerId: this.#producerRouter }, { routerId: this.#consumerRouter }]);
-    });
-    const fleet: readonly unknown[] = [ContainerHeartbeat, WorkerContainer];
-    for (const entity of entities.filter((each) => !fleet.includes(each))) {
+    await this.container.repositories.meetings.end(meetingId);
+    for (const entity of MEETING_TABLES) {
       const rows = await this.container.dataSource.manager.count(entity);
       if (rows > 0) throw new Error(`${entity.name} still has ${rows} rows`);
     }

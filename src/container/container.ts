@@ -13,7 +13,8 @@ import {
 } from "../errors.js";
 import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../mysql/dataSource.js";
 import { pendingMigrations, runMigrations } from "../mysql/migrations.js";
-import { type EntityRepositories, entityRepositories } from "../mysql/repositories.js";
+import { poolDatabase, transactionDatabase } from "../mysql/repositories/database.js";
+import { createRepositories, type Repositories } from "../mysql/repositories/index.js";
 import { runTransaction, type Transaction, type TransactionOptions } from "../mysql/transaction.js";
 import { createRedisClient, type RedisClient } from "../redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../redis/repository.js";
@@ -40,7 +41,7 @@ export interface Container {
   readonly logger: Logger;
   /** @throws ClientNilError before `start()` and after `stop()`; the same holds for the members below */
   readonly dataSource: DataSource;
-  readonly repositories: EntityRepositories;
+  readonly repositories: Repositories;
   readonly redis: RedisRepository;
   readonly signals: Signals;
   /** Resolves when ready. Concurrent calls share one start; a stopped container may be started again.
@@ -51,7 +52,12 @@ export interface Container {
   /** What each store answers now; never throws. */
   health(): Promise<Health>;
   /** Runs `work` in one transaction under one deadline; see `TransactionOptions`. */
-  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  transaction<T>(work: (tx: RepositoryTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+}
+
+export interface RepositoryTransaction extends Transaction {
+  /** What they do is committed or undone with the transaction. */
+  readonly repositories: Repositories;
 }
 
 /**
@@ -69,7 +75,7 @@ const CLOSING_SHARE = 0.1;
 
 interface Stores {
   readonly dataSource: DataSource;
-  readonly repositories: EntityRepositories;
+  readonly repositories: Repositories;
   readonly redisClient: RedisClient;
   readonly redis: RedisRepository;
   readonly signals: Signals;
@@ -105,7 +111,7 @@ class DataContainer implements Container {
     return this.#member("dataSource");
   }
 
-  get repositories(): EntityRepositories {
+  get repositories(): Repositories {
     return this.#member("repositories");
   }
 
@@ -137,11 +143,11 @@ class DataContainer implements Container {
     return checkHealth(this.#state, this.#stores);
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(work: (tx: RepositoryTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     if (this.#state !== "ready") throw new ClientNilError("transaction", this.#state);
     const stop = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-    const running = runTransaction(this.dataSource, work, { ...options, signal });
+    const running = runTransaction(this.dataSource, (tx) => work(withRepositories(tx)), { ...options, signal });
     this.#transactions.set(running, stop);
     return running.finally(() => this.#transactions.delete(running));
   }
@@ -202,7 +208,7 @@ class DataContainer implements Container {
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
     const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
     const signals = createSignals(redis);
-    return { dataSource, repositories: entityRepositories(dataSource), redisClient, redis, signals };
+    return { dataSource, repositories: createRepositories(poolDatabase(dataSource)), redisClient, redis, signals };
   }
 
   /** Returns whether migrations were run. */
@@ -254,6 +260,10 @@ function checkMigrations(value: string): "refuse" | "run" {
 function checkTimeout(argument: string, ms: number): number {
   if (ms > 0 && ms < 2 ** 31) return ms;
   throw new InvalidInputError(argument, "must be above 0 and below 2^31 milliseconds");
+}
+
+function withRepositories({ manager }: Transaction): RepositoryTransaction {
+  return { manager, repositories: createRepositories(transactionDatabase(manager)) };
 }
 
 async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => number): Promise<void> {

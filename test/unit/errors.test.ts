@@ -31,6 +31,20 @@ const examples: errors.DataError[] = [
   new errors.PublishUnknownError("lost"),
   new errors.BackpressureError("full"),
   new errors.RedisCommandError("XADD", driver),
+  new errors.MeetingNotFoundError("m"),
+  new errors.HostNotFoundError("m"),
+  new errors.ContainerNotFoundError("c"),
+  new errors.ContainerNotAliveError("c"),
+  new errors.ContainerInUseError("c"),
+  new errors.WorkerNotFoundError("w", "c"),
+  new errors.NoCapacityError("t", "4 producers and 12 consumers"),
+  new errors.ReservationNotFoundError("r"),
+  new errors.IdTakenError("routerId"),
+  new errors.ParticipantNotFoundError("m", "p"),
+  new errors.ParticipantElsewhereError("m", "p"),
+  new errors.RouterNotFoundError("m", "producer", "r"),
+  new errors.TransportNotFoundError("p", "consumer", "t"),
+  new errors.TransportExistsError("p", "consumer", "t"),
 ];
 
 describe("the error tree", () => {

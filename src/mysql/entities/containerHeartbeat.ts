@@ -4,6 +4,8 @@ import { exactBigint, ID, NAME } from "./columnTypes.js";
 /** A running media node, and when it was last heard of. */
 @Entity({ name: "container_heartbeat" })
 @Index("idx_container_heartbeat_tenant", ["tenant"])
+@Index("idx_container_heartbeat_heartbeat", ["heartbeat"])
+@Index("idx_container_heartbeat_tenant_heartbeat", ["tenant", "heartbeat"])
 export class ContainerHeartbeat {
   @PrimaryColumn({ name: "container_id", ...ID })
   containerId!: string;

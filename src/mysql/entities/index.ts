@@ -1,4 +1,5 @@
 import { ContainerHeartbeat } from "./containerHeartbeat.js";
+import { ContainerLoad } from "./containerLoad.js";
 import { ContainerStatus } from "./containerStatus.js";
 import { MeetingStatus } from "./meetingStatus.js";
 import { ParticipantConsumer } from "./participantConsumer.js";
@@ -8,12 +9,15 @@ import { ParticipantMeeting } from "./participantMeeting.js";
 import { ParticipantProducer } from "./participantProducer.js";
 import { ParticipantProducerRouter } from "./participantProducerRouter.js";
 import { ParticipantProducerTransport } from "./participantProducerTransport.js";
+import { PlacementReservation } from "./placementReservation.js";
 import { RouterMeeting } from "./routerMeeting.js";
 import { RouterWorker } from "./routerWorker.js";
 import { WorkerContainer } from "./workerContainer.js";
+import { WorkerLoad } from "./workerLoad.js";
 
 export {
   ContainerHeartbeat,
+  ContainerLoad,
   ContainerStatus,
   MeetingStatus,
   ParticipantConsumer,
@@ -23,9 +27,11 @@ export {
   ParticipantProducer,
   ParticipantProducerRouter,
   ParticipantProducerTransport,
+  PlacementReservation,
   RouterMeeting,
   RouterWorker,
   WorkerContainer,
+  WorkerLoad,
 };
 
 /** Every entity, parents before children. */
@@ -43,4 +49,7 @@ export const entities = [
   ParticipantConsumerTransport,
   ParticipantProducer,
   ParticipantConsumer,
+  WorkerLoad,
+  ContainerLoad,
+  PlacementReservation,
 ] as const;

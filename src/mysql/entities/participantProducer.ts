@@ -7,6 +7,8 @@ import { ParticipantProducerTransport } from "./participantProducerTransport.js"
 @Entity({ name: "participant_producers" })
 @Index("idx_participant_producers_participant", ["participantId"])
 @Index("idx_participant_producers_transport", ["transportId"])
+@Index("idx_participant_producers_meeting_participant", ["meetingId", "participantId"])
+@Index("idx_participant_producers_producer", ["producerId"])
 export class ParticipantProducer {
   @ForeignKey(() => ParticipantMeeting, {
     name: "fk_participant_producers_participant",

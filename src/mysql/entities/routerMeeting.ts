@@ -7,6 +7,7 @@ import { RouterWorker } from "./routerWorker.js";
 @Entity({ name: "router_meeting" })
 @Index("idx_router_meeting_router", ["routerId"])
 @Index("idx_router_meeting_meeting", ["meetingId"])
+@Index("idx_router_meeting_container", ["containerId"])
 export class RouterMeeting {
   @ForeignKey(() => RouterWorker, { name: "fk_router_meeting_router", onDelete: "CASCADE", onUpdate: "NO ACTION" })
   @PrimaryColumn({ name: "router_id", ...ID })

@@ -35,15 +35,17 @@ describe("TypeORM's command line on ormconfig.ts", function () {
       .and.match(/\[X\] 2 AddPrimaryKeys/);
     const drift = await typeorm("migration:generate", "migrations/Drift", "--check");
     expect(drift.exit, drift.output).to.equal(0);
-    const reverted = await typeorm("migration:revert");
-    expect(reverted.exit, reverted.output).to.equal(0);
+    // Down to where the schema differs from the entities: the last two change no table.
+    const reverts: Awaited<ReturnType<typeof typeorm>>[] = [];
+    for (let n = 0; n < 3; n += 1) reverts.push(await typeorm("migration:revert"));
+    for (const { exit, output } of reverts) expect(exit, output).to.equal(0);
     const after = await typeorm("migration:show");
     expect(after.output)
       .to.match(/\[X\] 1 CreateMeetingTables/)
-      .and.match(/\[ \] AddPrimaryKeys/);
+      .and.match(/\[ \] CreatePlacementTables/);
     const drifted = await typeorm("migration:generate", "migrations/Drift", "--check");
     expect(drifted.exit, drifted.output).to.equal(1);
-    for (const { output } of [run, shown, drift, reverted])
+    for (const { output } of [run, shown, drift, ...reverts])
       expect(output).to.not.contain(server.environment.MYSQL_PASSWORD);
   });
 });
