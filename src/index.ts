@@ -80,7 +80,16 @@ export type { Allocation } from "./mysql/repositories/allocation.js";
 export type { AllocateOptions, FleetRepository } from "./mysql/repositories/fleet.js";
 export type { FleetContainer, FleetContainerDetails } from "./mysql/repositories/fleetLists.js";
 export type { Repositories } from "./mysql/repositories/index.js";
-export type { MediaRepository } from "./mysql/repositories/media.js";
+export type {
+  ClosedMedia,
+  Consumer,
+  ConsumerContext,
+  ConsumersRequest,
+  MediaRepository,
+  Producer,
+  ProducerContext,
+  ProducerRequest,
+} from "./mysql/repositories/media.js";
 export type {
   ConsumerDescription,
   MeetingDescription,
@@ -90,7 +99,15 @@ export type {
 } from "./mysql/repositories/meetingDescription.js";
 export type { MeetingRepository, NewMeeting, Replace, ReplaceOutcome } from "./mysql/repositories/meetings.js";
 export type { ConfiguredRouter, NodeConfiguration } from "./mysql/repositories/nodeConfiguration.js";
-export type { ParticipantRepository } from "./mysql/repositories/participants.js";
+export type {
+  AllocatedRouters,
+  JoinOutcome,
+  JoinRequest,
+  LeaveOutcome,
+  Participant,
+  ParticipantRepository,
+  ParticipantState,
+} from "./mysql/repositories/participants.js";
 export {
   bestFit,
   type Candidate,
@@ -104,7 +121,15 @@ export {
 } from "./mysql/repositories/placement.js";
 export type { Replacement } from "./mysql/repositories/replacement.js";
 export type { NewRouter } from "./mysql/repositories/routers.js";
-export type { TransportRepository } from "./mysql/repositories/transports.js";
+export type { MediaRole, ParticipantScope } from "./mysql/repositories/scope.js";
+export type { Target, Targets } from "./mysql/repositories/targets.js";
+export type {
+  CreateOutcome,
+  ReplacedTransport,
+  TransportRepository,
+  TransportRequest,
+  TransportScope,
+} from "./mysql/repositories/transports.js";
 export type { IsolationLevel, Transaction, TransactionOptions } from "./mysql/transaction.js";
 export type { MessageHandler, Subscription } from "./redis/client.js";
 export type { CallOptions, PushOptions, ReadOptions, RedisRepository, StreamEntry } from "./redis/repository.js";

@@ -37,7 +37,7 @@ export interface Participant {
   readonly consumerRouterId: string | null;
 }
 
-export interface ParticipantDescription extends Participant {
+export interface ParticipantState extends Participant {
   readonly meetingId: string;
   readonly host: string;
   readonly producerTransportId: string | null;
@@ -164,9 +164,9 @@ export class ParticipantRepository {
    * All there is of one participant, who may produce nothing: what leaving and an ICE restart need.
    * @throws MeetingNotFoundError, ParticipantNotFoundError, HostNotFoundError, InvalidInputError
    */
-  async describe(participantId: string, meetingId: string): Promise<ParticipantDescription> {
+  async describe(participantId: string, meetingId: string): Promise<ParticipantState> {
     checkIds({ participantId, meetingId });
-    type Row = Omit<ParticipantDescription, "host" | "producerIds" | "consumerIds"> & { readonly host: string | null };
+    type Row = Omit<ParticipantState, "host" | "producerIds" | "consumerIds"> & { readonly host: string | null };
     const [row] = await this.#db.query<Row>(DESCRIPTION, [participantId, meetingId]);
     if (!row) throw await missing(this.#db, { meetingId, participantId });
     if (!row.host) throw new HostNotFoundError(meetingId);

@@ -1,0 +1,58 @@
+/** Something to be measured; `after` undoes it and is not counted. */
+export interface Contender {
+  run(call: number): Promise<unknown>;
+  after?(call: number): Promise<unknown>;
+}
+
+/** Milliseconds of each call, by round. */
+export type Times = readonly (readonly number[])[];
+
+/** Measures all in turn, round by round and each round in another order, so that a busy moment meets all of them. */
+export async function measureTogether<Name extends string>(
+  contenders: Readonly<Record<Name, Contender>>,
+  { rounds, calls, before }: { rounds: number; calls: number; before?: () => Promise<unknown> },
+): Promise<Readonly<Record<Name, Times>>> {
+  const names = Object.keys(contenders) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, [] as number[][]])) as Record<Name, number[][]>;
+  // The round before the first warms both sides up.
+  for (let round = -1; round < rounds; round += 1) {
+    await before?.();
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const measured = await measure(contenders[name], calls, (round + 1) * calls);
+      if (round >= 0) times[name].push(measured);
+    }
+  }
+  return times;
+}
+
+async function measure(contender: Contender, calls: number, first: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let call = first; call < first + calls; call += 1) {
+    const began = performance.now();
+    await contender.run(call);
+    times.push(performance.now() - began);
+    await contender.after?.(call);
+  }
+  return times;
+}
+
+export function medianOf(times: Times): number {
+  return quantile(times.flat(), 0.5);
+}
+
+export function p99Of(times: Times): number {
+  return quantile(times.flat(), 0.99);
+}
+
+/** The median over the rounds of each round's ratio: what slows one round down slows both sides. */
+export function ratioOf(ours: Times, raw: Times): number {
+  return quantile(
+    ours.map((round, index) => quantile(round, 0.5) / quantile(raw[index] ?? [], 0.5)),
+    0.5,
+  );
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
