@@ -1,14 +1,6 @@
 import type { Container } from "../container/container.js";
-import {
-  entities,
-  ParticipantConsumer,
-  ParticipantConsumerRouter,
-  ParticipantConsumerTransport,
-  ParticipantMeeting,
-  ParticipantProducer,
-  ParticipantProducerRouter,
-  ParticipantProducerTransport,
-} from "../mysql/entities/index.js";
+import { entities } from "../mysql/entities/index.js";
+import type { Signal } from "../redis/signals/types.js";
 import type { Story } from "./story.js";
 
 const NODES = [
@@ -21,8 +13,6 @@ const KINDS = ["audio", "video"] as const;
 
 /** One meeting's life, told as it happens: Asha speaks, Ravi watches, the node is lost and the meeting ends. */
 export class MeetingLife {
-  readonly #producerRouter: string;
-  readonly #consumerRouter: string;
   readonly #producerMap: Record<string, string>;
 
   constructor(
@@ -30,8 +20,6 @@ export class MeetingLife {
     private readonly story: Story,
     readonly meetingId: string,
   ) {
-    this.#producerRouter = `${meetingId}-rp`;
-    this.#consumerRouter = `${meetingId}-rc`;
     this.#producerMap = Object.fromEntries(KINDS.map((kind) => [kind, `${meetingId}-asha-${kind}`]));
   }
 
@@ -40,10 +28,10 @@ export class MeetingLife {
     await this.#createMeeting();
     await this.#join("asha", "laptop");
     await this.#join("ravi", "phone");
-    await this.#publish();
-    await this.#consume();
-    await this.#unpublish();
-    await this.#leave();
+    await this.#produce("asha");
+    await this.#consume("ravi", "asha");
+    await this.#unpublish("asha");
+    await this.#leave("ravi", "phone");
     await this.#readBack();
     await this.#end();
   }
@@ -60,108 +48,85 @@ export class MeetingLife {
     const { fleet, meetings } = this.container.repositories;
     const { meetingId } = this;
     this.story.step(`The meeting ${meetingId} is placed and created`);
-    const demand = meetings.calculateCapacity({ publishers: 1, viewers: 1 });
-    const placed = await fleet.allocate({ tenant: TENANT, ...demand });
+    const placed = await fleet.allocate({
+      tenant: TENANT,
+      ...meetings.calculateCapacity({ publishers: 1, viewers: 1 }),
+    });
     this.story.done(placed.reason);
-    const consumers = placed.consumers.map(({ workerId, capacity }) => ({
-      routerId: this.#consumerRouter,
-      workerId,
-      consumerCapacity: capacity,
-    }));
-    const { workerId, capacity } = placed.producer;
-    const producers = { routerId: this.#producerRouter, workerId, producerCapacity: capacity };
-    await meetings.create({ ...placed, meetingId, routers: [producers, ...consumers] });
+    const { producer, consumers, containerId, reservationId } = placed;
+    const routers = [
+      { routerId: `${meetingId}-rp`, workerId: producer.workerId, producerCapacity: producer.capacity },
+      ...consumers.map(({ workerId, capacity }, index) => ({
+        routerId: `${meetingId}-rc${index}`,
+        workerId,
+        consumerCapacity: capacity,
+      })),
+    ];
     this.story.done(
-      `producers on ${this.#producerRouter}, consumers on ${this.#consumerRouter}: two workers of ${placed.containerId}`,
+      `${await meetings.create({ meetingId, containerId, reservationId, routers })}, its reservation spent`,
     );
+    for (const { routerId, workerId } of routers) this.story.done(`router ${routerId} on ${workerId}`);
   }
 
   async #join(participantId: string, instanceId: string): Promise<void> {
+    const { participants } = this.container.repositories;
     const { meetingId } = this;
     this.story.step(`${participantId} joins from a ${instanceId}`);
-    await this.container.transaction(async ({ manager }) => {
-      await manager.insert(ParticipantMeeting, { meetingId, participantId, instanceId });
-      await manager.insert(ParticipantProducerRouter, { participantId, routerId: this.#producerRouter });
-      await manager.insert(ParticipantConsumerRouter, { participantId, routerId: this.#consumerRouter });
-    });
-    const type = "DoordarshanUserJoined";
-    this.#sent(
-      type,
-      await this.container.signals.publish({
-        type,
-        meetingId,
-        senderId: participantId,
-        payload: { userJoinedReason: "joined" },
-      }),
-    );
+    const { host, ...routers } = await participants.allocateRouters({ meetingId, participantId });
+    const outcome = await participants.join({ meetingId, participantId, instanceId, ...routers });
+    this.story.done(`${outcome}, on ${host}`);
+    const payload = { userJoinedReason: "joined" };
+    await this.#signal({ type: "DoordarshanUserJoined", meetingId, senderId: participantId, payload });
   }
 
-  async #publish(): Promise<void> {
+  async #produce(participantId: string): Promise<void> {
+    const { transports, media } = this.container.repositories;
     const { meetingId } = this;
-    const [participantId, transportId] = ["asha", `${meetingId}-asha-send`];
-    this.story.step("asha publishes audio and video");
-    await this.container.transaction(async ({ manager }) => {
-      await manager.insert(ParticipantProducerTransport, { participantId, transportId });
-      const rows = KINDS.map((kind) => ({
-        participantId,
-        meetingId,
-        transportId,
-        kind,
-        producers: 1,
-        producerId: this.#producerMap[kind] as string,
-      }));
-      await manager.insert(ParticipantProducer, rows);
-    });
-    const type = "DoordarshanStreamPublish";
+    const transportId = `${meetingId}-${participantId}-send`;
+    this.story.step(`${participantId} publishes audio and video`);
+    await transports.create({ role: "producer", meetingId, participantId, transportId });
+    for (const kind of KINDS) {
+      const producerId = this.#producerMap[kind] as string;
+      await media.createProducer({ meetingId, participantId, kind, producerId, transportId });
+    }
     const payload = { publishReason: "camera on", producerMap: this.#producerMap, participantId };
-    this.#sent(type, await this.container.signals.publish({ type, meetingId, senderId: participantId, payload }));
+    await this.#signal({ type: "DoordarshanStreamPublish", meetingId, senderId: participantId, payload });
   }
 
-  async #consume(): Promise<void> {
+  async #consume(participantId: string, targetId: string): Promise<void> {
+    const { transports, media } = this.container.repositories;
     const { meetingId } = this;
-    const [participantId, transportId] = ["ravi", `${meetingId}-ravi-receive`];
-    this.story.step("ravi consumes both");
-    await this.container.transaction(async ({ manager }) => {
-      await manager.insert(ParticipantConsumerTransport, { participantId, transportId });
-      const shared = { participantId, targetParticipantId: "asha", meetingId, transportId, consumers: 1 };
-      await manager.insert(
-        ParticipantConsumer,
-        KINDS.map((kind) => ({ ...shared, kind, consumerId: `${meetingId}-ravi-${kind}` })),
-      );
+    const transportId = `${meetingId}-${participantId}-receive`;
+    this.story.step(`${participantId} consumes both`);
+    await transports.create({ role: "consumer", meetingId, participantId, transportId });
+    const wanted = KINDS.map((kind) => ({ kind, consumerId: `${meetingId}-${participantId}-${kind}` }));
+    const consumers = await media.createConsumers({
+      meetingId,
+      participantId,
+      transportId,
+      targets: { [targetId]: wanted },
     });
-    const { consumers } = await this.container.repositories.meetings.describe(meetingId);
-    this.story.done(`${consumers.length} consumers in the meeting`);
+    for (const { kind, consumerId } of consumers) this.story.done(`${kind} of ${targetId} as ${consumerId}`);
   }
 
-  async #unpublish(): Promise<void> {
+  async #unpublish(participantId: string): Promise<void> {
     const { meetingId } = this;
-    this.story.step("asha stops publishing");
-    await this.container.transaction(async ({ manager }) => {
-      await manager.delete(ParticipantConsumer, { meetingId, targetParticipantId: "asha" });
-      await manager.delete(ParticipantProducer, { meetingId, participantId: "asha" });
-    });
-    const type = "DoordarshanStreamUnPublish";
-    const payload = { unPublishReason: "camera off", producerMap: this.#producerMap, participantId: "asha" };
-    this.#sent(type, await this.container.signals.publish({ type, meetingId, senderId: "asha", payload }));
+    this.story.step(`${participantId} stops publishing`);
+    const producerIds = Object.values(this.#producerMap);
+    const closed = await this.container.repositories.media.closeProducers({ meetingId, participantId, producerIds });
+    this.story.done(`${closed.producerIds.length} producers and ${closed.consumerIds.length} consumers are closed`);
+    const payload = { unPublishReason: "camera off", producerMap: this.#producerMap, participantId };
+    await this.#signal({ type: "DoordarshanStreamUnPublish", meetingId, senderId: participantId, payload });
   }
 
-  async #leave(): Promise<void> {
+  async #leave(participantId: string, instanceId: string): Promise<void> {
     const { meetingId } = this;
-    this.story.step("ravi leaves; then the node is lost");
-    await this.container.repositories.participants.leave({ meetingId, participantId: "ravi", instanceId: "phone" });
-    const left = "DoordarshanUserLeft";
-    const payload = { userLeftReason: "hung up", instanceId: "phone" };
-    this.#sent(left, await this.container.signals.publish({ type: left, meetingId, senderId: "ravi", payload }));
-    const lost = "DoordarshanDisconnect";
-    this.#sent(
-      lost,
-      await this.container.signals.publish({
-        type: lost,
-        meetingId,
-        senderId: "system",
-        payload: { disconnectReason: "node lost" },
-      }),
-    );
+    this.story.step(`${participantId} leaves; then the node is lost`);
+    this.story.done(await this.container.repositories.participants.leave({ meetingId, participantId, instanceId }));
+    const payload = { userLeftReason: "hung up", instanceId };
+    await this.#signal({ type: "DoordarshanUserLeft", meetingId, senderId: participantId, payload });
+    const lost = { disconnectReason: "node lost" };
+    await this.#signal({ type: "DoordarshanDisconnect", meetingId, senderId: "system", payload: lost });
   }
 
   async #readBack(): Promise<void> {
@@ -177,9 +142,8 @@ export class MeetingLife {
   }
 
   async #end(): Promise<void> {
-    const { meetingId } = this;
     this.story.step("The meeting ends");
-    await this.container.repositories.meetings.end(meetingId);
+    this.story.done(await this.container.repositories.meetings.end(this.meetingId));
     for (const entity of MEETING_TABLES) {
       const rows = await this.container.dataSource.manager.count(entity);
       if (rows > 0) throw new Error(`${entity.name} still has ${rows} rows`);
@@ -187,7 +151,8 @@ export class MeetingLife {
     this.story.done("none of its rows is left in any table");
   }
 
-  #sent(type: string, { entryId }: { entryId: string }): void {
-    this.story.done(`${type} is stored as ${entryId}`);
+  async #signal(signal: Signal): Promise<void> {
+    const { entryId } = await this.container.signals.publish(signal);
+    this.story.done(`${signal.type} is stored as ${entryId}`);
   }
 }
