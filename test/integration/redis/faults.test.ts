@@ -81,7 +81,8 @@ describe("Redis client on one server, under faults", function () {
     const errors = await Promise.all(
       Array.from({ length: 1_000 }, (_, i) => rejection(redis.pushToStream(STREAM, { i, value }))),
     );
-    expect(performance.now() - began).to.be.lessThan(1_500);
+    // The deadline is 1 s; the rest is for a thousand callers on a busy machine.
+    expect(performance.now() - began).to.be.lessThan(2_500);
     expect(new Set(errors.map(({ name }) => name))).to.deep.equal(new Set(["NotStoredError", "BackpressureError"]));
     expect(errors.filter(({ name }) => name === "NotStoredError").length).to.be.within(1, 300);
     expect(client.state().status).to.equal("disconnected");
