@@ -6,7 +6,7 @@ import { type Bench, empty, loads, openBench } from "./support.js";
 
 const CALLERS = 32;
 /** The bar is 100 rounds; fewer keep an everyday run short. */
-const ROUNDS = Number(process.env.PLACEMENT_ROUNDS ?? 15);
+const ROUNDS = Number(process.env.PLACEMENT_ROUNDS ?? 100);
 const DEMAND = { tenant: "t", producerCapacity: 100, consumerCapacity: 150 };
 
 describe(`placement, ${CALLERS} callers at once on a nearly full fleet`, function () {

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 import { DataError, InvalidInputError } from "../../../../src/errors.js";
-import { checkId } from "../../../../src/ids.js";
 import type { Database } from "../../../../src/mysql/repositories/database.js";
 import { MediaRepository } from "../../../../src/mysql/repositories/media.js";
 import { TransportRepository } from "../../../../src/mysql/repositories/transports.js";
 import { failureOf } from "../testDataSource.js";
-import { Meetings, NASTY_IDS, PARTICIPANT_TABLES } from "./meetingRows.js";
+import { freshId, referenceTo } from "./fuzzedIds.js";
+import { Meetings, PARTICIPANT_TABLES } from "./meetingRows.js";
 import { OPERATIONS, type Operation } from "./operations.js";
 import { recordingDatabase } from "./scans.js";
 
@@ -231,40 +231,4 @@ function stringsIn(value: unknown): string[] {
 
 function onlyOurs(error: unknown): void {
   if (!(error instanceof DataError) || error.code === "ErrQuery") throw error;
-}
-
-/** Their own ids, near misses of these, injections around them, and anything at all. */
-function referenceTo(foreign: readonly string[]): fc.Arbitrary<string> {
-  return fc.oneof(fc.constantFrom(...foreign), freshId(new Set(foreign)));
-}
-
-function freshId(foreign: ReadonlySet<string>): fc.Arbitrary<string> {
-  const near = fc
-    .tuple(
-      fc.constantFrom(...foreign),
-      fc.constantFrom<(id: string) => string>(
-        (id) => id.toUpperCase(),
-        (id) => id.toLowerCase(),
-        (id) => id.normalize("NFD"),
-        (id) => `${id}\u200d`,
-        (id) => id.slice(1),
-        (id) => `%${id.slice(-3)}`,
-        (id) => `' OR participant_id = '${id}`,
-        (id) => `\\' OR meeting_id = '${id}' -- x`,
-        (id) => `x', '${id}`,
-        (id) => `?${id}`,
-      ),
-    )
-    .map(([id, change]) => change(id));
-  const arbitrary = fc.oneof(near, fc.constantFrom(...NASTY_IDS), fc.string({ unit: "grapheme", maxLength: 64 }));
-  return arbitrary.filter((id) => isId(id) && !foreign.has(id));
-}
-
-function isId(value: string): boolean {
-  try {
-    checkId("id", value);
-    return true;
-  } catch {
-    return false;
-  }
 }
