@@ -44,7 +44,8 @@ export class Deadline {
   }
 
   get remainingMs(): number {
-    return Math.max(0, this.#end - performance.now());
+    // A timer may fire a fraction of a millisecond early.
+    return this.#error ? 0 : Math.max(0, this.#end - performance.now());
   }
 
   /**
