@@ -15,6 +15,8 @@ const TABLES: readonly (readonly [name: string, definitions: readonly string[]])
       "used bigint NOT NULL DEFAULT 0",
       "PRIMARY KEY (worker_id)",
       "KEY idx_worker_load_container (container_id)",
+      // What looks for room reads this one; what locks reads the other, where a changed load moves no entry past a lock.
+      "KEY idx_worker_load_room (container_id, capacity, used)",
     ],
   ],
   [

@@ -8,7 +8,14 @@ import { ParticipantMeeting } from "./participantMeeting.js";
 @Index("uq_participant_consumers_target_kind", ["participantId", "targetParticipantId", "kind"], { unique: true })
 @Index("idx_participant_consumers_target", ["targetParticipantId"])
 @Index("idx_participant_consumers_transport", ["transportId"])
-@Index("idx_participant_consumers_meeting_participant", ["meetingId", "participantId"])
+@Index("idx_participant_consumers_meeting_participant", [
+  "meetingId",
+  "participantId",
+  "consumerId",
+  "targetParticipantId",
+  "kind",
+  "transportId",
+])
 export class ParticipantConsumer {
   @ForeignKey(() => ParticipantMeeting, {
     name: "fk_participant_consumers_participant",

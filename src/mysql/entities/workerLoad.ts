@@ -4,6 +4,7 @@ import { exactBigint, ID } from "./columnTypes.js";
 /** What a worker may carry and what it is used for: its routers' capacities and live reservations. Kept by triggers. */
 @Entity({ name: "worker_load" })
 @Index("idx_worker_load_container", ["containerId"])
+@Index("idx_worker_load_room", ["containerId", "capacity", "used"])
 export class WorkerLoad {
   @PrimaryColumn({ name: "worker_id", ...ID })
   workerId!: string;

@@ -59,7 +59,7 @@ export async function allocateRoom(database: Database, request: AllocationReques
 
 /** A worker takes the producers, and the others together have room for the consumers. */
 const ROOM_APART = `AND EXISTS (
-  SELECT 1 FROM worker_load w WHERE w.container_id = l.container_id
+  SELECT 1 FROM worker_load w FORCE INDEX (idx_worker_load_room) WHERE w.container_id = l.container_id
   AND w.capacity - w.used >= ? AND l.free - (w.capacity - w.used) >= ?
 )`;
 
@@ -129,7 +129,8 @@ async function lockCandidate(tx: Database, { containerId, host }: Candidate, ttl
   const rows = await tx.query<WorkerRow & { expiresAt: Date }>(
     `SELECT w.worker_id AS workerId, w.container_id AS containerId, w.capacity, w.used,
        UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND AS expiresAt
-     FROM container_load l STRAIGHT_JOIN worker_load w ON w.container_id = l.container_id
+     FROM container_load l STRAIGHT_JOIN worker_load w FORCE INDEX (idx_worker_load_container)
+       ON w.container_id = l.container_id
      WHERE l.container_id = ? ORDER BY w.worker_id FOR UPDATE`,
     [ttlMs * 1_000, containerId],
   );

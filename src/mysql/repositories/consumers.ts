@@ -14,6 +14,21 @@ const LOCK_PARTICIPANTS = `SELECT participant.participant_id AS participantId, t
       AND transport.participant_id = participant.participant_id AND transport.transport_id = ?
   WHERE participant.meeting_id = ? AND participant.participant_id IN (?) LOCK IN SHARE MODE`;
 
+const WANTED_ID = "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/** Finds out and inserts in one: the usual case, where everyone is there and nothing is stored yet. */
+const INSERT_PRESENT = `INSERT IGNORE INTO participant_consumers
+    (participant_id, consumers, target_participant_id, kind, consumer_id, meeting_id, transport_id)
+  SELECT STRAIGHT_JOIN own.participant_id, 1, target.participant_id, wanted.kind, wanted.consumer_id, own.meeting_id,
+    transport.transport_id
+  FROM participant_meeting own
+    JOIN participant_consumer_transport transport ON transport.participant_id = own.participant_id
+    JOIN JSON_TABLE(?, '$[*]' COLUMNS (
+      target ${WANTED_ID} PATH '$[0]', kind ${WANTED_ID} PATH '$[1]', consumer_id ${WANTED_ID} PATH '$[2]'
+    )) AS wanted
+    JOIN participant_meeting target ON target.participant_id = wanted.target AND target.meeting_id = own.meeting_id
+  WHERE own.participant_id = ? AND own.meeting_id = ? AND transport.transport_id = ?`;
+
 /** IGNORE, since a consumer that is there already stays; parents are locked before, so nothing else is ignored. */
 const INSERT = `INSERT IGNORE INTO participant_consumers
   (participant_id, consumers, target_participant_id, kind, consumer_id, meeting_id, transport_id) VALUES ?`;
@@ -42,12 +57,12 @@ export async function insertConsumers(
   wanted: readonly Consumer[],
 ): Promise<readonly Consumer[]> {
   const { meetingId, participantId, transportId } = scope;
+  if (await insertPresent(tx, scope, wanted)) return wanted;
   await lockParticipants(tx, scope, wanted);
   const rows = wanted.map(({ targetParticipantId, kind, consumerId }) => {
     return [participantId, 1, targetParticipantId, kind, consumerId, meetingId, transportId];
   });
-  const { affectedRows } = await tx.execute(INSERT, [rows]);
-  if (affectedRows === wanted.length) return wanted;
+  await tx.execute(INSERT, [rows]);
   const stored = await findConsumers(tx, scope, wanted, "LOCK IN SHARE MODE");
   const byTarget = new Map(stored.map((consumer) => [keyOf(consumer), consumer]));
   return wanted.map((consumer) => {
@@ -55,6 +70,19 @@ export async function insertConsumers(
     if (!found) throw new IdTakenError(`consumerId ${JSON.stringify(consumer.consumerId)}`);
     return found;
   });
+}
+
+/** @returns whether all are in; if not, some may be, and stay unless the transaction is undone */
+async function insertPresent(
+  tx: Database,
+  { meetingId, participantId, transportId }: ParticipantScope & { readonly transportId: string },
+  wanted: readonly Consumer[],
+): Promise<boolean> {
+  const list = JSON.stringify(
+    wanted.map(({ targetParticipantId, kind, consumerId }) => [targetParticipantId, kind, consumerId]),
+  );
+  const { affectedRows } = await tx.execute(INSERT_PRESENT, [list, participantId, meetingId, transportId]);
+  return affectedRows === wanted.length;
 }
 
 async function lockParticipants(
