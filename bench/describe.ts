@@ -41,7 +41,7 @@ function joined(told: keyof typeof TOLD): string {
 
 const AGAINST = [
   { people: 100, routers: 3, bar: 10, rounds: 7 },
-  { people: 200, routers: 5, bar: 50, rounds: 2 },
+  { people: 200, routers: 5, bar: 50, rounds: 3 },
 ] as const;
 
 export async function compareDescribe(ground: Ground): Promise<Line[]> {

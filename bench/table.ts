@@ -33,5 +33,5 @@ export function bytes(value: number): string {
 }
 
 export function times(value: number): string {
-  return `${value.toFixed(value < 10 ? 2 : 1)} ×`;
+  return `${value.toFixed(value < 10 ? 3 : 1)} ×`;
 }
