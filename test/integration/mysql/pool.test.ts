@@ -250,7 +250,7 @@ describe("the pooled DataSource", function () {
         break;
       }
       await halfway.release();
-      expect(await stream("SELECT 4 AS n")).to.equal('{"n":4}');
+      expect(await stream("SELECT 'four' AS n")).to.equal('{"n":"four"}');
     }));
 
   it("reports which source the credentials came from, and never the credentials", async () => {
