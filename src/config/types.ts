@@ -26,7 +26,7 @@ export interface MysqlConfig {
   readonly collation: string;
   /** Most connections open at once. */
   readonly maxConnections: number;
-  /** Idle connections kept; those above are closed after `idleTimeoutMs`. */
+  /** Idle connections kept; those above are closed within a second. Any that is idle for `idleTimeoutMs` is closed too. */
   readonly maxIdleConnections: number;
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;

@@ -40,7 +40,7 @@ export const definitions = {
     kind: integer(1, 100_000),
     aliases: ["MYSQL_MAX_CONNECTIONS"],
     default: "100",
-    effect: "Most connections open at once.",
+    effect: "Most connections open at once; a health check may open one more.",
   },
   MYSQL_MAX_IDLE_CONNECTIONS: {
     ...mysql,
@@ -52,7 +52,7 @@ export const definitions = {
     ...mysql,
     kind: seconds,
     default: "60",
-    effect: "Idle connections above MYSQL_MAX_IDLE_CONNECTIONS are closed after this time.",
+    effect: "A connection idle for this long is closed; those above MYSQL_MAX_IDLE_CONNECTIONS within a second.",
   },
   MYSQL_CONNECT_TIMEOUT_IN_SECS: { ...mysql, kind: seconds, default: "5", effect: "Limit on opening a connection." },
   MYSQL_ACQUIRE_TIMEOUT_IN_SECS: {
