@@ -15,7 +15,7 @@ interface Direct {
 
 /** The secret file where one is named, else what the environment says directly; tells what is overruled. Which it is, the store's client logs when it reads them. */
 export function chooseCredentials(
-  fileVariable: "MYSQL_SECRET_FILE" | "REDIS_CLUSTER_SECRET_FILE",
+  fileVariable: "MYSQL_SECRET_FILE" | "MYSQL_MIGRATION_SECRET_FILE" | "REDIS_CLUSTER_SECRET_FILE",
   direct: Direct,
   { values, given }: Settings,
   report: Report,

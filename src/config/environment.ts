@@ -1,3 +1,4 @@
+import type { Store } from "../errors.js";
 import { nearest } from "./nearest.js";
 import type { Report } from "./report.js";
 import { type Definition, definitions, type Values, type VariableName, variables } from "./variables.js";
@@ -10,19 +11,23 @@ export interface Settings {
   readonly given: ReadonlyMap<VariableName, string>;
 }
 
-/** Reads every variable. A bad one is reported and stands at its default, so that the others are looked at too. */
-export function readEnvironment(environment: Environment, report: Report): Settings {
+/**
+ * Reads every variable of `stores`; those of another stand at their defaults, whatever is set. A bad one is reported and
+ * stands at its default too, so that the others are looked at.
+ */
+export function readEnvironment(environment: Environment, stores: readonly Store[], report: Report): Settings {
   const values: Partial<Record<VariableName, unknown>> = {};
   const given = new Map<VariableName, string>();
   for (const { name } of variables) {
     const definition: Definition = definitions[name];
-    const spelling = chooseSpelling(environment, name, definition, report);
+    const isRead = stores.includes(definition.store);
+    const spelling = isRead ? chooseSpelling(environment, name, definition, report) : undefined;
     values[name] = readValue(environment, spelling, definition, report);
     if (spelling === undefined) continue;
     given.set(name, spelling);
     if (definition.unused) report[definition.unused.level](spelling, `has no effect: ${definition.unused.reason}`);
   }
-  reportForeignNames(environment, report);
+  reportForeignNames(environment, stores, report);
   return { values: values as Values, given };
 }
 
@@ -55,18 +60,21 @@ function readValue(
   return standard === undefined ? undefined : kind.schema.parse(standard);
 }
 
-const knownNames = variables.flatMap(({ name, aliases }) => [name, ...aliases]);
+const PREFIXES: Readonly<Record<Store, RegExp>> = { mysql: /^MYSQL_/, redis: /^REDIS_(CLUSTER|STREAM)_/ };
 
-function reportForeignNames(environment: Environment, report: Report): void {
+function reportForeignNames(environment: Environment, stores: readonly Store[], report: Report): void {
+  const known = variables.filter(({ store }) => stores.includes(store));
+  const knownNames = known.flatMap(({ name, aliases }) => [name, ...aliases]);
   for (const name of Object.keys(environment)) {
     const bare = name.trim();
-    if (!/^(MYSQL|REDIS_CLUSTER|REDIS_STREAM)_/.test(bare) && !knownNames.includes(bare)) continue;
+    if (!stores.some((store) => PREFIXES[store].test(bare)) && !knownNames.includes(bare)) continue;
     if (bare !== name) report.problem(bare, "has a byte order mark or white space in its name");
-    else if (!knownNames.includes(name)) report.warn(name, `is not a variable of this package${suggestion(name)}`);
+    else if (!knownNames.includes(name))
+      report.warn(name, `is not a variable of this package${suggestion(name, knownNames)}`);
   }
 }
 
-function suggestion(name: string): string {
+function suggestion(name: string, knownNames: readonly string[]): string {
   const known = nearest(name, knownNames);
   return known ? `; did you mean ${known}?` : "";
 }

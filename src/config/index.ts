@@ -4,7 +4,7 @@ import { readMysqlConfig } from "./mysqlConfig.js";
 import { readRedisConfig } from "./redisConfig.js";
 import { Report } from "./report.js";
 import { Secret } from "./secret.js";
-import type { DataConfig } from "./types.js";
+import type { DataConfig, MysqlOnlyConfig } from "./types.js";
 
 export { readAuthority } from "./authorityFile.js";
 export { parseDsn } from "./connectionString.js";
@@ -21,13 +21,29 @@ export { type Environment, Secret };
  * @throws ConfigNilError without an environment
  */
 export function loadConfig(environment: Environment = process.env): DataConfig {
-  if (typeof environment !== "object" || environment === null) throw new ConfigNilError();
   const report = new Report();
-  const settings = readEnvironment(environment, report);
+  const settings = readEnvironment(checked(environment), ["mysql", "redis"], report);
   const mysql = readMysqlConfig(settings, report);
   const redis = readRedisConfig(settings, report);
   report.throwProblems();
   return deepFreeze({ mysql, redis, notices: report.notices });
+}
+
+/**
+ * MySQL's part of it alone, for what does not use Redis: the variables of Redis may be missing or wrong.
+ * @throws ConfigError as `loadConfig`
+ * @throws ConfigNilError without an environment
+ */
+export function loadMysqlConfig(environment: Environment = process.env): MysqlOnlyConfig {
+  const report = new Report();
+  const mysql = readMysqlConfig(readEnvironment(checked(environment), ["mysql"], report), report);
+  report.throwProblems();
+  return deepFreeze({ mysql, notices: report.notices });
+}
+
+function checked(environment: Environment): Environment {
+  if (typeof environment !== "object" || environment === null) throw new ConfigNilError();
+  return environment;
 }
 
 function deepFreeze<T extends object>(value: T): T {

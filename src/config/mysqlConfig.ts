@@ -1,4 +1,5 @@
 import type { ParameterSettings } from "./connectionParameters.js";
+import { chooseCredentials } from "./credentialSource.js";
 import type { Settings } from "./environment.js";
 import { readMysqlTarget } from "./mysqlTarget.js";
 import type { Report } from "./report.js";
@@ -15,6 +16,7 @@ export function readMysqlConfig(settings: Settings, report: Report): MysqlConfig
   const values = { ...settings.values, ...fixed };
   return {
     ...target,
+    migrationCredentials: readMigrationCredentials(settings, report),
     tls: readMysqlTls(values, target.address, report),
     collation: fixed.collation ?? DEFAULT_COLLATION,
     maxConnections: values.MYSQL_OPEN_CONNECTIONS,
@@ -25,6 +27,23 @@ export function readMysqlConfig(settings: Settings, report: Report): MysqlConfig
     acquireQueueLimit: values.MYSQL_ACQUIRE_QUEUE_LIMIT,
     queryTimeoutMs: milliseconds(values.MYSQL_QUERY_TIMEOUT_IN_SECS),
   };
+}
+
+function readMigrationCredentials(settings: Settings, report: Report): MysqlConfig["migrationCredentials"] {
+  const { values, given } = settings;
+  const hasFile = given.has("MYSQL_MIGRATION_SECRET_FILE");
+  if (!hasFile && !given.has("MYSQL_MIGRATION_USERNAME")) {
+    if (given.has("MYSQL_MIGRATION_PASSWORD"))
+      report.problem("MYSQL_MIGRATION_PASSWORD", "is set without MYSQL_MIGRATION_USERNAME, whose password it would be");
+    return undefined;
+  }
+  const direct = {
+    variable: "MYSQL_MIGRATION_USERNAME",
+    username: values.MYSQL_MIGRATION_USERNAME,
+    password: values.MYSQL_MIGRATION_PASSWORD,
+    overruled: ["MYSQL_MIGRATION_USERNAME", "MYSQL_MIGRATION_PASSWORD"],
+  } as const;
+  return chooseCredentials("MYSQL_MIGRATION_SECRET_FILE", direct, settings, report);
 }
 
 /** A connection string may say fractions of a second. */

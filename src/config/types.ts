@@ -21,6 +21,8 @@ export interface MysqlConfig {
   readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string };
   readonly database: string;
   readonly credentials: CredentialSource;
+  /** Of the user who migrates; undefined: `credentials`. */
+  readonly migrationCredentials: CredentialSource | undefined;
   readonly tls: TlsConfig | undefined;
   /** A utf8mb4 collation for the connection; columns carry their own. */
   readonly collation: string;
@@ -96,3 +98,6 @@ export interface DataConfig {
   readonly redis: RedisConfig;
   readonly notices: readonly ConfigNotice[];
 }
+
+/** What `loadMysqlConfig` returns: frozen, and safe to print. */
+export type MysqlOnlyConfig = Pick<DataConfig, "mysql" | "notices">;

@@ -35,6 +35,23 @@ export const definitions = {
     aliases: ["MYSQL_CREDENTIALS_SECRET_FILE_PATH"],
     effect: "File with `user:password` or JSON `{username, password}`; wins over credentials given otherwise.",
   },
+  MYSQL_MIGRATION_USERNAME: {
+    ...mysql,
+    kind: text,
+    effect:
+      "User who migrates; MYSQL_USERNAME's or the connection string's when neither this nor the file below is set.",
+  },
+  MYSQL_MIGRATION_PASSWORD: {
+    ...mysql,
+    kind: secret,
+    effect: "Password of MYSQL_MIGRATION_USERNAME, taken verbatim; none when empty.",
+  },
+  MYSQL_MIGRATION_SECRET_FILE: {
+    ...mysql,
+    kind: text,
+    effect:
+      "File with the credentials of the user who migrates, as MYSQL_SECRET_FILE; wins over the two variables above.",
+  },
   MYSQL_OPEN_CONNECTIONS: {
     ...mysql,
     kind: integer(1, 100_000),

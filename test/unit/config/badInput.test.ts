@@ -16,7 +16,7 @@ Object.assign(good, {
 });
 
 const names = variables.map(({ name }) => name);
-const passwords = ["MYSQL_PASSWORD", "REDIS_CLUSTER_PASSWORD"];
+const passwords = ["MYSQL_PASSWORD", "MYSQL_MIGRATION_PASSWORD", "REDIS_CLUSTER_PASSWORD"];
 const booleans = names.filter((name) => ["true", "false"].includes(good[name] ?? ""));
 const integers = names.filter(
   (name) =>

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
-import { type DataConfig, loadConfig, variables } from "../../../src/config/index.js";
+import { type DataConfig, loadConfig, loadMysqlConfig, variables } from "../../../src/config/index.js";
 import { ConfigError, ConfigNilError } from "../../../src/errors.js";
 import { kendra, kendraParts, minimal } from "./environments.js";
 
@@ -165,6 +165,18 @@ describe("loadConfig", () => {
         (c) => c.mysql.credentials,
         { kind: "file", variable: "MYSQL_CREDENTIALS_SECRET_FILE_PATH", path: "/s" },
       ],
+      [
+        "MYSQL_MIGRATION_USERNAME",
+        "owner",
+        (c) => c.mysql.migrationCredentials,
+        { kind: "variables", variable: "MYSQL_MIGRATION_USERNAME", username: "owner", password: undefined },
+      ],
+      [
+        "MYSQL_MIGRATION_SECRET_FILE",
+        "/s",
+        (c) => c.mysql.migrationCredentials,
+        { kind: "file", variable: "MYSQL_MIGRATION_SECRET_FILE", path: "/s" },
+      ],
       ["REDIS_CLUSTER_MODE_ON", "F", (c) => c.redis.mode, "single"],
       [
         "REDIS_CLUSTER_ADDRESSES",
@@ -239,6 +251,75 @@ describe("loadConfig", () => {
       expect(noticesOf({ REDIS_CLUSTER_POD_ROLE_ARN: "arn:x" }).join()).to.include(
         "warn REDIS_CLUSTER_POD_ROLE_ARN has no effect",
       );
+    });
+  });
+
+  describe("the credentials of the user who migrates", () => {
+    const user = { MYSQL_MIGRATION_USERNAME: "owner" };
+    const password = { MYSQL_MIGRATION_PASSWORD: ` ${CANARY}:@/ ` };
+
+    it("are the run-time user's when none are given", () => {
+      expect(load({}).mysql.migrationCredentials).to.equal(undefined);
+    });
+
+    it("are independent of the run-time user's, which a connection string or a secret file may give", () => {
+      for (const changes of [{}, { MYSQL_SECRET_FILE: "/other" }]) {
+        const { credentials, migrationCredentials: own } = load({ ...user, ...password, ...changes }).mysql;
+        expect(own).to.include({ kind: "variables", username: "owner" });
+        expect(own?.kind === "variables" && own.password?.reveal()).to.equal(` ${CANARY}:@/ `);
+        expect(credentials).to.include(
+          changes.MYSQL_SECRET_FILE ? { path: "/other" } : { kind: "variables", username: "root" },
+        );
+      }
+    });
+
+    it("are never shown", () => {
+      const config = load({ ...user, ...password });
+      for (const printed of [inspect(config, { depth: null, showHidden: true }), JSON.stringify(config)]) {
+        expect(printed).to.include("owner");
+        expect(printed).not.to.include(CANARY);
+      }
+    });
+
+    it("a secret file wins over the variables, which are told to have no effect", () => {
+      const file = { ...user, ...password, MYSQL_MIGRATION_SECRET_FILE: "/s" };
+      expect(load(file).mysql.migrationCredentials).to.include({ kind: "file", path: "/s" });
+      expect(noticesOf(file)).to.deep.equal([
+        "info MYSQL_MIGRATION_USERNAME has no effect: MYSQL_MIGRATION_SECRET_FILE is set",
+        "info MYSQL_MIGRATION_PASSWORD has no effect: MYSQL_MIGRATION_SECRET_FILE is set",
+      ]);
+    });
+
+    it("a password without a user name is refused", () => {
+      expect(problemsOf(password)).to.deep.equal([
+        "MYSQL_MIGRATION_PASSWORD is set without MYSQL_MIGRATION_USERNAME, whose password it would be",
+      ]);
+      expect(problemsOf({ ...password, MYSQL_MIGRATION_SECRET_FILE: "/s" })).to.deep.equal([]);
+    });
+  });
+
+  describe("loadMysqlConfig", () => {
+    const { MYSQL_CONNECTION_STRING } = minimal as { MYSQL_CONNECTION_STRING: string };
+
+    it("reads what loadConfig reads for MySQL", () => {
+      const changes = { MYSQL_OPEN_CONNECTIONS: "7", MYSQL_MIGRATION_USERNAME: "owner", MYSQL_TLS_SKIP_VERIFY: "1" };
+      const { mysql, notices } = load(changes);
+      expect(loadMysqlConfig({ ...minimal, ...changes })).to.deep.equal({ mysql, notices });
+    });
+
+    it("does not look at Redis' variables, be they missing, wrong or unknown", () => {
+      const wrong = { REDIS_CLUSTER_MODE_ON: "perhaps", REDIS_CLUSTER_ADRESSES: "x", " REDIS_CLUSTER_NAME": "y" };
+      expect(loadMysqlConfig({ MYSQL_CONNECTION_STRING, ...wrong }).notices).to.deep.equal([]);
+    });
+
+    it("refuses what is wrong for MySQL, and a missing environment", () => {
+      expect(() => loadMysqlConfig({ MYSQL_CONNECTION_STRING, MYSQL_PORT: "x" })).to.throw(ConfigError, "MYSQL_PORT");
+      expect(loadMysqlConfig({ MYSQL_CONNECTION_STRING, MYSQL_PRT: "1" }).notices[0]?.message).to.include("MYSQL_PORT");
+      expect(() => loadMysqlConfig(null as never)).to.throw(ConfigNilError);
+    });
+
+    it("is frozen", () => {
+      expect(Object.isFrozen(loadMysqlConfig({ MYSQL_CONNECTION_STRING }).mysql.address)).to.equal(true);
     });
   });
 
