@@ -1,0 +1,118 @@
+import { type Edge, isUnsettled, liveKeyOf } from "./edges.js";
+import type { LiveColumn, LiveForeignKey, LiveSchema } from "./liveSchema.js";
+import type { Statement, Step } from "./step.js";
+import { COLLATION, type TableDefinition } from "./tableDefinition.js";
+
+/**
+ * While the two ends of a foreign key are being changed one after the other, MariaDB has to be without it and MySQL 9.7
+ * refuses to cascade along it (1451). Meanwhile these triggers do what it does: a parent's DELETE takes its children along,
+ * and a child without its parent is refused.
+ */
+
+/** The server writes a binary log and lets only some users create triggers. */
+const NOT_ALLOWED = 1419;
+const REFUSED = {
+  mysql:
+    "The server refuses triggers (1419): until the tables are adopted, MySQL 9.6 and later refuse a DELETE that has to cascade (1451)",
+  mariadb:
+    "The server refuses triggers (1419): until the tables are adopted no foreign key holds between those being changed; " +
+    "what a DELETE would have taken along is deleted at the end",
+} as const;
+
+type Guarded = "delete" | "insert";
+
+export const guardName = (table: string, event: Guarded) => `adopting_${table}_${event}`;
+
+/** `edges` lead to `parent`. Comparing is quick in each state since children are changed first. */
+export function guardDeletes(parent: TableDefinition, edges: readonly Edge[]): Step {
+  return guard(parent.name, "delete", edges, (edge, key) => {
+    const [child, column] = [edge.child.name, edge.key.column];
+    const where = `${column} = OLD.${edge.key.references.column}`;
+    if (key.onDelete === "CASCADE") return `DELETE FROM ${child} WHERE ${where};`;
+    if (key.onDelete === "SET NULL") return lettingGo(child, column, where);
+    return `IF EXISTS (SELECT 1 FROM ${child} WHERE ${where}) THEN ${refusal(1451, "delete a parent row")} END IF;`;
+  });
+}
+
+const lettingGo = (child: string, key: string, where: string) => `UPDATE ${child} SET ${key} = NULL WHERE ${where};`;
+
+/** `edges` lead from `child`. MySQL keeps its foreign keys, so only MariaDB needs it. */
+export function guardInserts(child: TableDefinition, edges: readonly Edge[]): Step {
+  const ofMariadb = (schema: LiveSchema) => schema.engine === "mariadb";
+  return guard(
+    child.name,
+    "insert",
+    edges,
+    ({ key: { column, references } }, _, schema) => {
+      const parentColumn = schema.tables.get(references.table)?.columns.find(({ name }) => name === references.column);
+      return parentColumn ? checkParent(column, references, parentColumn) : "";
+    },
+    ofMariadb,
+  );
+}
+
+/** For the end. In a plan, where it does not exist yet, it is told when it will. */
+export function dropGuard(table: string, event: Guarded, create: Step): Step {
+  const sql = `DROP TRIGGER IF EXISTS ${guardName(table, event)}`;
+  return {
+    text: sql,
+    subject: "*",
+    pending: (schema) => (has(schema, table, event) || create.pending(schema) ? trigger(sql, table) : undefined),
+  };
+}
+
+function guard(
+  table: string,
+  event: Guarded,
+  edges: readonly Edge[],
+  bodyOf: (edge: Edge, key: LiveForeignKey, schema: LiveSchema) => string,
+  applies: (schema: LiveSchema) => boolean = () => true,
+): Step {
+  const create = `CREATE TRIGGER ${guardName(table, event)} BEFORE ${event.toUpperCase()} ON ${table} FOR EACH ROW`;
+  return {
+    text: create,
+    subject: "*",
+    refusable: { errno: NOT_ALLOWED, warning: REFUSED[event === "insert" ? "mariadb" : "mysql"] },
+    pending: (schema) => {
+      if (has(schema, table, event) || !applies(schema)) return undefined;
+      const guarded = edges.filter((edge) => isUnsettled(edge, schema));
+      const bodies = guarded.flatMap((edge) => {
+        const key = liveKeyOf(edge, schema);
+        return key ? [bodyOf(edge, key, schema)] : [];
+      });
+      return bodies.length > 0 ? trigger(`${create} BEGIN ${bodies.join(" ")} END`, table) : undefined;
+    },
+  };
+}
+
+function trigger(sql: string, table: string): Statement {
+  return { sql, table, blocks: "nobody", rebuilds: false };
+}
+
+function has(schema: LiveSchema, table: string, event: Guarded): boolean {
+  return schema.tables.get(table)?.triggers.some(({ name }) => name === guardName(table, event)) ?? false;
+}
+
+/**
+ * With the parent's row locked as the foreign key does. Once the child has its new collation and the parent not yet, an
+ * index is used only when the parent's own collation is named.
+ */
+function checkParent(
+  column: string,
+  { table, column: parentColumn }: { table: string; column: string },
+  { charset, collation }: LiveColumn,
+): string {
+  const exists = (value: string) =>
+    `EXISTS (SELECT 1 FROM ${table} WHERE ${parentColumn} = ${value} LOCK IN SHARE MODE)`;
+  const old = `CONVERT(NEW.${column} USING ${charset}) COLLATE ${collation}`;
+  const between = `COLLATION(NEW.${column}) = '${COLLATION}' AND (SELECT COLLATION(${parentColumn}) FROM ${table} LIMIT 1) <> '${COLLATION}'`;
+  const refuse = refusal(1452, "add a child row");
+  return `IF NEW.${column} IS NULL THEN BEGIN END;
+    ELSEIF ${between} THEN IF NOT ${exists(old)} THEN ${refuse} END IF;
+    ELSEIF NOT ${exists(`NEW.${column}`)} THEN ${refuse} END IF;`;
+}
+
+/** The server's own error for it, which the other programs know. */
+function refusal(errno: number, what: string): string {
+  return `SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ${errno}, MESSAGE_TEXT = 'Cannot ${what}: a foreign key constraint fails';`;
+}
