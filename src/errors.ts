@@ -119,6 +119,97 @@ export class MigrationLockError extends DataError {
   readonly code = "ErrMigrationLock";
 }
 
+/** What is wrong with one migration of the history: not this version's (`missing`, `newer`), changed since it ran, or skipped. */
+export interface HistoryProblem {
+  readonly name: string;
+  readonly problem: "edited" | "missing" | "newer" | "out-of-order";
+}
+
+const HISTORY_PROBLEMS: Readonly<Record<HistoryProblem["problem"], string>> = {
+  edited: "was edited after it was applied: restore it, and put the change into a migration of its own",
+  missing: "was applied and is not in this version of the package: install the version that has it",
+  newer: "is newer than this version of the package: the database is ahead of it, so install the newer version",
+  "out-of-order": "is older than one that was applied already: give it a newer timestamp",
+};
+
+/** The migrations that were applied do not fit those of this version; nothing was changed. */
+export class MigrationHistoryError extends DataError {
+  readonly code = "ErrMigrationHistory";
+  constructor(readonly problems: readonly HistoryProblem[]) {
+    super(
+      `The database's migrations do not fit: ${problems.map(({ name, problem }) => `${name} ${HISTORY_PROBLEMS[problem]}`).join("; ")}`,
+    );
+  }
+}
+
+/** A migration's statement failed. What was done before it stays, and the next run goes on from there. */
+export class MigrationFailedError extends DataError {
+  readonly code = "ErrMigrationFailed";
+  constructor(
+    readonly migration: string,
+    readonly table: string,
+    cause: DataError,
+  ) {
+    super(`${migration} failed at ${table}: ${cause.message}. Run the migrations again to go on from there`, { cause });
+  }
+}
+
+/** Others used a table for as long as a migration's statement may be kept waiting. */
+export class MigrationBlockedError extends DataError {
+  readonly code = "ErrMigrationBlocked";
+  /** @param by who uses it, as text; empty where that cannot be seen */
+  constructor(
+    readonly migration: string,
+    readonly table: string,
+    by: string,
+    options?: { cause?: unknown },
+  ) {
+    const hint = by ? "" : " (with the privilege PROCESS the migrating user sees by whom)";
+    super(
+      `${migration} could not change ${table}, which was in use all the time${by}${hint}. ` +
+        "End what holds it, a transaction left open most likely, and run the migrations again to go on from there",
+      options,
+    );
+  }
+}
+
+/** One thing that keeps the migrations from running on the database as it is. */
+export interface AdoptionProblem {
+  readonly table: string;
+  /** In words, after the table's name. */
+  readonly problem: string;
+  /** The first 20 of the rows, or keys, that stand in the way. */
+  readonly rows?: readonly Readonly<Record<string, string | null>>[];
+  /** How many rows or keys there are. */
+  readonly count?: number;
+  /** SQL that would help, to be judged and run by the operator. */
+  readonly remedies?: readonly string[];
+}
+
+/** The tables or their rows are such that the pending migrations would fail or change what a row means; nothing was changed. */
+export class AdoptionError extends DataError {
+  readonly code = "ErrAdoption";
+  constructor(readonly problems: readonly AdoptionProblem[]) {
+    super(`The database cannot be taken over as it is, and nothing was changed: ${problems.map(describeProblem).join("; ")}`);
+  }
+}
+
+function describeProblem({ table, problem, rows = [], remedies = [] }: AdoptionProblem): string {
+  const first = rows[0] && ` (the first: ${JSON.stringify(rows[0])})`;
+  return `${table} ${problem}${first ?? ""}${remedies[0] ? `. What helps: ${remedies[0]}` : ""}`;
+}
+
+/** Taking a migration back would drop tables that have rows; nothing was changed. */
+export class DataLossError extends DataError {
+  readonly code = "ErrDataLoss";
+  constructor(readonly tables: readonly { readonly table: string; readonly rows: number }[]) {
+    super(
+      `Rows would be lost: ${tables.map(({ table, rows }) => `${table} has ${rows}`).join(", ")}. ` +
+        "Save them elsewhere, or allow the loss: allowDataLoss, on the command line --allow-data-loss",
+    );
+  }
+}
+
 export type StartupStage = "configuration" | "credentials" | "mysql" | "schema" | "redis";
 
 /** `start()` failed; everything that had been opened is closed again. */
