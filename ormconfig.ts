@@ -1,5 +1,5 @@
 import { loadConfig, loadDotenv } from "./src/config/index.js";
-import { createMigrationDataSource } from "./src/mysql/migrations.js";
+import { createMigrationDataSource } from "./src/mysql/migrator/migrator.js";
 
 loadDotenv();
 

@@ -1,155 +1,236 @@
-import type { MigrationInterface, QueryRunner } from "typeorm";
+import { adoptTables } from "../src/mysql/migrator/adoptTables.js";
+import { SteppedMigration } from "../src/mysql/migrator/steppedMigration.js";
+import { createTable, dropTable } from "../src/mysql/migrator/steps.js";
+import type { ColumnDefinition, IndexDefinition, TableDefinition } from "../src/mysql/migrator/tableDefinition.js";
 
-const ID = "varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-const NAME = "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-const OPTIONS = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+const requiredId = (name: string): ColumnDefinition => ({ name, type: "varchar(64)", nullable: false });
+const id = (name: string): ColumnDefinition => ({ name, type: "varchar(64)", nullable: true });
+const primary = (...columns: string[]): IndexDefinition => ({ name: "PRIMARY", unique: true, columns });
+const unique = (name: string, ...columns: string[]): IndexDefinition => ({ name, unique: true, columns });
+const index = (name: string, ...columns: string[]): IndexDefinition => ({ name, unique: false, columns });
 
 /** Parents before children. */
-const TABLES: readonly (readonly [name: string, definitions: readonly string[]])[] = [
-  [
-    "container_heartbeat",
-    [
-      `container_id ${ID} NOT NULL`,
-      `host ${NAME} NULL`,
-      `tenant ${NAME} NULL`,
-      "heartbeat bigint NULL",
-      "PRIMARY KEY (container_id)",
-      "KEY idx_container_heartbeat_tenant (tenant)",
+const TABLES: readonly TableDefinition[] = [
+  {
+    name: "container_heartbeat",
+    columns: [
+      requiredId("container_id"),
+      { name: "host", type: "varchar(255)", nullable: true },
+      { name: "tenant", type: "varchar(255)", nullable: true },
+      { name: "heartbeat", type: "bigint", nullable: true },
     ],
-  ],
-  ["container_status", [`container_id ${ID} NOT NULL`, "status tinyint(1) NULL", "PRIMARY KEY (container_id)"]],
-  [
-    "worker_container",
-    [
-      `container_id ${ID} NULL`,
-      `worker_id ${ID} NOT NULL`,
-      "PRIMARY KEY (worker_id)",
-      "KEY idx_worker_container_container (container_id)",
+    indexes: [primary("container_id"), index("idx_container_heartbeat_tenant", "tenant")],
+    foreignKeys: [],
+  },
+  {
+    name: "container_status",
+    columns: [requiredId("container_id"), { name: "status", type: "tinyint(1)", nullable: true }],
+    indexes: [primary("container_id")],
+    foreignKeys: [],
+    links: [{ column: "container_id", references: { table: "container_heartbeat", column: "container_id" } }],
+  },
+  {
+    name: "worker_container",
+    columns: [id("container_id"), requiredId("worker_id")],
+    indexes: [primary("worker_id"), index("idx_worker_container_container", "container_id")],
+    foreignKeys: [],
+    links: [{ column: "container_id", references: { table: "container_heartbeat", column: "container_id" } }],
+  },
+  {
+    name: "router_worker",
+    columns: [id("worker_id"), requiredId("router_id")],
+    indexes: [primary("router_id"), index("idx_router_worker_worker", "worker_id")],
+    foreignKeys: [
+      {
+        name: "fk_router_worker_worker",
+        column: "worker_id",
+        references: { table: "worker_container", column: "worker_id" },
+        onDelete: "NO ACTION",
+      },
     ],
-  ],
-  [
-    "router_worker",
-    [
-      `worker_id ${ID} NULL`,
-      `router_id ${ID} NOT NULL`,
-      "PRIMARY KEY (router_id)",
-      "KEY idx_router_worker_worker (worker_id)",
-      "CONSTRAINT fk_router_worker_worker FOREIGN KEY (worker_id) REFERENCES worker_container (worker_id) ON DELETE NO ACTION ON UPDATE NO ACTION",
+  },
+  {
+    name: "meeting_status",
+    columns: [requiredId("meeting_id"), { name: "enabled", type: "tinyint(1)", nullable: true }],
+    indexes: [primary("meeting_id")],
+    foreignKeys: [],
+  },
+  {
+    name: "router_meeting",
+    columns: [
+      id("router_id"),
+      id("meeting_id"),
+      { name: "producer_capacity", type: "int", nullable: true },
+      { name: "consumer_capacity", type: "int", nullable: true },
+      { name: "capacity", type: "int", nullable: true },
+      id("container_id"),
     ],
-  ],
-  ["meeting_status", [`meeting_id ${ID} NOT NULL`, "enabled tinyint(1) NULL", "PRIMARY KEY (meeting_id)"]],
-  [
-    "router_meeting",
-    [
-      `router_id ${ID} NULL`,
-      `meeting_id ${ID} NULL`,
-      "producer_capacity int NULL",
-      "consumer_capacity int NULL",
-      "capacity int NULL",
-      `container_id ${ID} NULL`,
-      "KEY idx_router_meeting_router (router_id)",
-      "KEY idx_router_meeting_meeting (meeting_id)",
-      "CONSTRAINT fk_router_meeting_router FOREIGN KEY (router_id) REFERENCES router_worker (router_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_router_meeting_meeting FOREIGN KEY (meeting_id) REFERENCES meeting_status (meeting_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+    indexes: [index("idx_router_meeting_router", "router_id"), index("idx_router_meeting_meeting", "meeting_id")],
+    foreignKeys: [
+      {
+        name: "fk_router_meeting_router",
+        column: "router_id",
+        references: { table: "router_worker", column: "router_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_router_meeting_meeting",
+        column: "meeting_id",
+        references: { table: "meeting_status", column: "meeting_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_meeting",
-    [
-      `meeting_id ${ID} NULL`,
-      `participant_id ${ID} NOT NULL`,
-      `instance_id ${ID} NULL`,
-      "PRIMARY KEY (participant_id)",
-      "KEY idx_participant_meeting_meeting (meeting_id)",
-      "CONSTRAINT fk_participant_meeting_meeting FOREIGN KEY (meeting_id) REFERENCES meeting_status (meeting_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+    links: [{ column: "container_id", references: { table: "container_heartbeat", column: "container_id" } }],
+  },
+  {
+    name: "participant_meeting",
+    columns: [id("meeting_id"), requiredId("participant_id"), id("instance_id")],
+    indexes: [primary("participant_id"), index("idx_participant_meeting_meeting", "meeting_id")],
+    foreignKeys: [
+      {
+        name: "fk_participant_meeting_meeting",
+        column: "meeting_id",
+        references: { table: "meeting_status", column: "meeting_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_producer_router",
-    [
-      `participant_id ${ID} NOT NULL`,
-      `router_id ${ID} NULL`,
-      "PRIMARY KEY (participant_id)",
-      "KEY idx_participant_producer_router_router (router_id)",
-      "CONSTRAINT fk_participant_producer_router_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_participant_producer_router_router FOREIGN KEY (router_id) REFERENCES router_worker (router_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+  },
+  {
+    name: "participant_producer_router",
+    columns: [requiredId("participant_id"), id("router_id")],
+    indexes: [primary("participant_id"), index("idx_participant_producer_router_router", "router_id")],
+    foreignKeys: [
+      {
+        name: "fk_participant_producer_router_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_participant_producer_router_router",
+        column: "router_id",
+        references: { table: "router_worker", column: "router_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_consumer_router",
-    [
-      `participant_id ${ID} NOT NULL`,
-      `router_id ${ID} NULL`,
-      "PRIMARY KEY (participant_id)",
-      "KEY idx_participant_consumer_router_router (router_id)",
-      "CONSTRAINT fk_participant_consumer_router_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_participant_consumer_router_router FOREIGN KEY (router_id) REFERENCES router_worker (router_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+  },
+  {
+    name: "participant_consumer_router",
+    columns: [requiredId("participant_id"), id("router_id")],
+    indexes: [primary("participant_id"), index("idx_participant_consumer_router_router", "router_id")],
+    foreignKeys: [
+      {
+        name: "fk_participant_consumer_router_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_participant_consumer_router_router",
+        column: "router_id",
+        references: { table: "router_worker", column: "router_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_producer_transport",
-    [
-      `participant_id ${ID} NOT NULL`,
-      `transport_id ${ID} NULL`,
-      "PRIMARY KEY (participant_id)",
-      "UNIQUE KEY uq_participant_producer_transport_transport (transport_id)",
-      "CONSTRAINT fk_participant_producer_transport_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+  },
+  {
+    name: "participant_producer_transport",
+    columns: [requiredId("participant_id"), id("transport_id")],
+    indexes: [primary("participant_id"), unique("uq_participant_producer_transport_transport", "transport_id")],
+    foreignKeys: [
+      {
+        name: "fk_participant_producer_transport_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_consumer_transport",
-    [
-      `participant_id ${ID} NOT NULL`,
-      `transport_id ${ID} NULL`,
-      "PRIMARY KEY (participant_id)",
-      "UNIQUE KEY uq_participant_consumer_transport_transport (transport_id)",
-      "CONSTRAINT fk_participant_consumer_transport_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+  },
+  {
+    name: "participant_consumer_transport",
+    columns: [requiredId("participant_id"), id("transport_id")],
+    indexes: [primary("participant_id"), unique("uq_participant_consumer_transport_transport", "transport_id")],
+    foreignKeys: [
+      {
+        name: "fk_participant_consumer_transport_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
     ],
-  ],
-  [
-    "participant_producers",
-    [
-      `participant_id ${ID} NULL`,
-      "producers int NULL",
-      `kind ${ID} NULL`,
-      `producer_id ${ID} NULL`,
-      `meeting_id ${ID} NULL`,
-      `transport_id ${ID} NULL`,
-      "KEY idx_participant_producers_participant (participant_id)",
-      "KEY idx_participant_producers_transport (transport_id)",
-      "CONSTRAINT fk_participant_producers_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_participant_producers_transport FOREIGN KEY (transport_id) REFERENCES participant_producer_transport (transport_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+  },
+  {
+    name: "participant_producers",
+    columns: [
+      id("participant_id"),
+      { name: "producers", type: "int", nullable: true },
+      id("kind"),
+      id("producer_id"),
+      id("meeting_id"),
+      id("transport_id"),
     ],
-  ],
-  [
-    "participant_consumers",
-    [
-      `participant_id ${ID} NULL`,
-      "consumers int NULL",
-      `target_participant_id ${ID} NULL`,
-      `kind ${ID} NULL`,
-      `consumer_id ${ID} NULL`,
-      `meeting_id ${ID} NULL`,
-      `transport_id ${ID} NULL`,
-      "UNIQUE KEY uq_participant_consumers_target_kind (participant_id, target_participant_id, kind)",
-      "KEY idx_participant_consumers_target (target_participant_id)",
-      "KEY idx_participant_consumers_transport (transport_id)",
-      "CONSTRAINT fk_participant_consumers_participant FOREIGN KEY (participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_participant_consumers_target FOREIGN KEY (target_participant_id) REFERENCES participant_meeting (participant_id) ON DELETE CASCADE ON UPDATE NO ACTION",
-      "CONSTRAINT fk_participant_consumers_transport FOREIGN KEY (transport_id) REFERENCES participant_consumer_transport (transport_id) ON DELETE CASCADE ON UPDATE NO ACTION",
+    indexes: [
+      index("idx_participant_producers_participant", "participant_id"),
+      index("idx_participant_producers_transport", "transport_id"),
     ],
-  ],
+    foreignKeys: [
+      {
+        name: "fk_participant_producers_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_participant_producers_transport",
+        column: "transport_id",
+        references: { table: "participant_producer_transport", column: "transport_id" },
+        onDelete: "CASCADE",
+      },
+    ],
+    links: [{ column: "meeting_id", references: { table: "meeting_status", column: "meeting_id" } }],
+  },
+  {
+    name: "participant_consumers",
+    columns: [
+      id("participant_id"),
+      { name: "consumers", type: "int", nullable: true },
+      id("target_participant_id"),
+      id("kind"),
+      id("consumer_id"),
+      id("meeting_id"),
+      id("transport_id"),
+    ],
+    indexes: [
+      unique("uq_participant_consumers_target_kind", "participant_id", "target_participant_id", "kind"),
+      index("idx_participant_consumers_target", "target_participant_id"),
+      index("idx_participant_consumers_transport", "transport_id"),
+    ],
+    foreignKeys: [
+      {
+        name: "fk_participant_consumers_participant",
+        column: "participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_participant_consumers_target",
+        column: "target_participant_id",
+        references: { table: "participant_meeting", column: "participant_id" },
+        onDelete: "CASCADE",
+      },
+      {
+        name: "fk_participant_consumers_transport",
+        column: "transport_id",
+        references: { table: "participant_consumer_transport", column: "transport_id" },
+        onDelete: "CASCADE",
+      },
+    ],
+    links: [{ column: "meeting_id", references: { table: "meeting_status", column: "meeting_id" } }],
+  },
 ];
 
-/** The tables with the keys that running services know. Each step may be run again. */
-export class CreateMeetingTables1795302000000 implements MigrationInterface {
-  async up(runner: QueryRunner): Promise<void> {
-    for (const [name, definitions] of TABLES) {
-      await runner.query(`CREATE TABLE IF NOT EXISTS ${name} (${definitions.join(", ")}) ${OPTIONS}`);
-    }
-  }
-
-  async down(runner: QueryRunner): Promise<void> {
-    for (const [name] of TABLES.toReversed()) await runner.query(`DROP TABLE IF EXISTS ${name}`);
-  }
+/** The tables with the keys that running services know: made where they are missing, taken over where they exist. */
+export class CreateMeetingTables1795302000000 extends SteppedMigration {
+  readonly upSteps = [...adoptTables(TABLES), ...TABLES.map(createTable)];
+  readonly downSteps = TABLES.toReversed().map(({ name }) => dropTable(name, { keepRows: true }));
 }

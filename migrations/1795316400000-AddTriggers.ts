@@ -1,4 +1,5 @@
-import type { MigrationInterface, QueryRunner } from "typeorm";
+import { SteppedMigration } from "../src/mysql/migrator/steppedMigration.js";
+import { createTrigger, dropTrigger } from "../src/mysql/migrator/steps.js";
 
 const ID = "varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
@@ -108,42 +109,17 @@ const TRIGGERS: readonly (readonly [event: string, table: string, body: string])
 ];
 
 const nameOf = (event: string, table: string) => `trg_${table}_${event.toLowerCase().replace(" ", "_")}`;
-/** The server writes a binary log and lets only some users create triggers. */
-const NOT_ALLOWED = 1419;
 const REFUSED =
   "The server refuses triggers (1419), so loads are not kept and a bare DELETE of a meeting leaks rows. " +
-  "Set log_bin_trust_function_creators = 1 and run AddTriggers and CountLoads again, or call fleet.recount() regularly";
+  "Set log_bin_trust_function_creators = 1 and run the migrations again, or call fleet.recount() regularly";
 
 /**
  * Keeps the loads right whoever writes the tables, and makes a bare `DELETE FROM meeting_status` delete all of a meeting.
- * Where the server refuses triggers (1419) there are none: `fleet.recount()` then rebuilds the loads. May be run again.
+ * Where the server refuses triggers (1419) there are none: `fleet.recount()` then rebuilds the loads.
  */
-export class AddTriggers1795316400000 implements MigrationInterface {
-  async up(runner: QueryRunner): Promise<void> {
-    for (const [event, table, body] of TRIGGERS) {
-      const name = nameOf(event, table);
-      await dropTrigger(runner, name);
-      try {
-        await runner.query(`CREATE TRIGGER ${name} ${event} ON ${table} FOR EACH ROW ${body}`);
-      } catch (error) {
-        if ((error as { errno?: number }).errno !== NOT_ALLOWED) throw error;
-        // Those that follow would be refused alike.
-        runner.connection.logger.log("warn", REFUSED, runner);
-        return;
-      }
-    }
-  }
-
-  async down(runner: QueryRunner): Promise<void> {
-    for (const [event, table] of TRIGGERS.toReversed()) await dropTrigger(runner, nameOf(event, table));
-  }
-}
-
-/** Where triggers are refused, dropping one that is not there is refused too. */
-async function dropTrigger(runner: QueryRunner, name: string): Promise<void> {
-  const found: unknown[] = await runner.query(
-    "SELECT 1 FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME = ?",
-    [name],
+export class AddTriggers1795316400000 extends SteppedMigration {
+  readonly upSteps = TRIGGERS.flatMap(([event, table, body]) =>
+    createTrigger({ name: nameOf(event, table), event, table, body, refused: REFUSED }),
   );
-  if (found.length > 0) await runner.query(`DROP TRIGGER IF EXISTS ${name}`);
+  readonly downSteps = TRIGGERS.toReversed().map(([event, table]) => dropTrigger(nameOf(event, table)));
 }

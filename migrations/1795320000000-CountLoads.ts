@@ -1,8 +1,8 @@
-import type { MigrationInterface, QueryRunner } from "typeorm";
+import { SteppedMigration } from "../src/mysql/migrator/steppedMigration.js";
+import { fill } from "../src/mysql/migrator/steps.js";
 
 /** Counts what is there already. The triggers go on from it, so both tables are taken in one locking transaction each. */
-const STEPS = [
-  `INSERT INTO worker_load (worker_id, container_id, used)
+const COUNT_WORKERS = `INSERT INTO worker_load (worker_id, container_id, used)
    SELECT counted.worker_id, counted.container_id, counted.used
    FROM (
      SELECT w.worker_id, w.container_id,
@@ -13,8 +13,8 @@ const STEPS = [
      LEFT JOIN router_meeting m ON m.router_id = r.router_id
      GROUP BY w.worker_id, w.container_id
    ) AS counted
-   ON DUPLICATE KEY UPDATE container_id = counted.container_id, used = counted.used`,
-  `INSERT INTO container_load (container_id, tenant, free)
+   ON DUPLICATE KEY UPDATE container_id = counted.container_id, used = counted.used`;
+const COUNT_CONTAINERS = `INSERT INTO container_load (container_id, tenant, free)
    SELECT counted.container_id, counted.tenant, counted.free
    FROM (
      SELECT c.container_id, h.tenant, COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0) AS free
@@ -26,18 +26,13 @@ const STEPS = [
      LEFT JOIN worker_load w ON w.container_id = c.container_id
      GROUP BY c.container_id, h.tenant
    ) AS counted
-   ON DUPLICATE KEY UPDATE tenant = counted.tenant, free = counted.free`,
-] as const;
+   ON DUPLICATE KEY UPDATE tenant = counted.tenant, free = counted.free`;
 
-/** May be run again. */
-export class CountLoads1795320000000 implements MigrationInterface {
-  async up(runner: QueryRunner): Promise<void> {
-    for (const step of STEPS) await runner.query(step);
-  }
-
-  /** The tables that were filled are dropped by an earlier migration's way down; until then they are empty as before. */
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query("DELETE FROM worker_load");
-    await runner.query("DELETE FROM container_load");
-  }
+/** On the way down the tables are emptied; an earlier migration's way down drops them. */
+export class CountLoads1795320000000 extends SteppedMigration {
+  readonly upSteps = [fill("worker_load", COUNT_WORKERS), fill("container_load", COUNT_CONTAINERS)];
+  readonly downSteps = [
+    fill("worker_load", "DELETE FROM worker_load"),
+    fill("container_load", "DELETE FROM container_load"),
+  ];
 }

@@ -21,6 +21,8 @@ export type { Health, StoreHealth } from "./container/health.js";
 export { stopOnSignals } from "./container/processSignals.js";
 export {
   AcquireTimeoutError,
+  AdoptionError,
+  type AdoptionProblem,
   BackpressureError,
   ClientNilError,
   CommitUnknownError,
@@ -82,7 +84,20 @@ export {
   RouterWorker,
   WorkerContainer,
 } from "./mysql/entities/index.js";
-export { type RunMigrationsOptions, runMigrations } from "./mysql/migrations.js";
+export type { Drift, TableDrift } from "./mysql/migrator/drift.js";
+export type { Holder } from "./mysql/migrator/holders.js";
+export {
+  checkSchema,
+  type MigrationOptions,
+  migrationStatus,
+  planMigrations,
+  type RevertOptions,
+  revertMigrations,
+  runMigrations,
+} from "./mysql/migrator/migrator.js";
+export type { MigrationPlan, PlannedStatement } from "./mysql/migrator/plan.js";
+export type { MigrationEvent } from "./mysql/migrator/progress.js";
+export type { MigrationStatus } from "./mysql/migrator/status.js";
 export type { Allocation } from "./mysql/repositories/allocation.js";
 export type { AllocateOptions, FleetRepository } from "./mysql/repositories/fleet.js";
 export type { FleetContainer, FleetContainerDetails } from "./mysql/repositories/fleetLists.js";

@@ -12,7 +12,7 @@ import {
   type Store,
 } from "../errors.js";
 import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../mysql/dataSource.js";
-import { pendingMigrations, runMigrations } from "../mysql/migrations.js";
+import { pendingMigrations, runMigrations } from "../mysql/migrator/migrator.js";
 import { poolDatabase, transactionDatabase } from "../mysql/repositories/database.js";
 import { createRepositories, type Repositories } from "../mysql/repositories/index.js";
 import { runTransaction, type Transaction, type TransactionOptions } from "../mysql/transaction.js";

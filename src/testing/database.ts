@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { loadConfig } from "../config/index.js";
 import { closeDataSource, createDataSource, openDataSource } from "../mysql/dataSource.js";
-import { runMigrations } from "../mysql/migrations.js";
+import { runMigrations } from "../mysql/migrator/migrator.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

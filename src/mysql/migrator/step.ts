@@ -1,6 +1,9 @@
 import type { LiveSchema } from "./liveSchema.js";
 import type { Need } from "./needs.js";
 
+/** The subject of a step that looks at more than one thing: the schema is read again after any statement. */
+export const ANYTHING = "*";
+
 /** Whose statements on the same table wait while this one runs. Each DDL statement also needs its table alone for a moment. */
 export type Blocks = "nobody" | "writers" | "everyone";
 

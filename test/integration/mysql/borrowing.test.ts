@@ -9,7 +9,7 @@ import {
   pingMysql,
 } from "../../../src/mysql/dataSource.js";
 import { MeetingStatus } from "../../../src/mysql/entities/index.js";
-import { runMigrations } from "../../../src/mysql/migrations.js";
+import { runMigrations } from "../../../src/mysql/migrator/migrator.js";
 import { poolOf } from "../../../src/mysql/pool.js";
 import { runTransaction } from "../../../src/mysql/transaction.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";

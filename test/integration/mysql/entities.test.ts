@@ -13,7 +13,7 @@ import {
   ParticipantProducer,
   ParticipantProducerTransport,
 } from "../../../src/mysql/entities/index.js";
-import { runMigrations } from "../../../src/mysql/migrations.js";
+import { runMigrations } from "../../../src/mysql/migrator/migrator.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
 import { failureOf, mysqlConfig } from "./testDataSource.js";
 

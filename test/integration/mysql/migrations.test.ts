@@ -1,13 +1,25 @@
+import { readdirSync } from "node:fs";
 import { expect } from "chai";
-import { MigrationLockError } from "../../../src/errors.js";
-import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../../../src/mysql/dataSource.js";
-import { createMigrationDataSource, pendingMigrations, runMigrations } from "../../../src/mysql/migrations.js";
-import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
-import { asAdmin, failureOf, mysqlConfig, withDataSource } from "./testDataSource.js";
+import { migrations } from "../../../migrations/index.js";
+import { closeDataSource, createDataSource, openDataSource } from "../../../src/mysql/dataSource.js";
+import {
+  type MigrationOptions,
+  migrationStatus,
+  pendingMigrations,
+  planMigrations,
+  revertMigrations,
+  runMigrations,
+} from "../../../src/mysql/migrator/migrator.js";
+import type { MigrationEvent } from "../../../src/mysql/migrator/progress.js";
+import { type Environment, type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
+import { freshDatabase, schemaOf, withMigrations } from "./migrator/freshDatabase.js";
+import { failureOf, mysqlConfig, withDataSource } from "./testDataSource.js";
 
 describe("migrations", function () {
   this.timeout(120_000);
   let server: MysqlServer;
+  let environment: Environment;
+  let databases = 0;
   const names = [
     "CreateMeetingTables1795302000000",
     "AddPrimaryKeys1795305600000",
@@ -21,121 +33,123 @@ describe("migrations", function () {
     server = await startMysqlServer();
   });
   after(() => server?.stop());
-  beforeEach(() =>
-    withDataSource(asAdmin(server), {}, async (admin) => {
-      await admin.query("DROP DATABASE doordarshan");
-      await admin.query("CREATE DATABASE doordarshan");
-    }),
-  );
-
-  const config = () => mysqlConfig(server.environment);
-  const onServer = <T>(use: (dataSource: DataSource) => Promise<T>) => withDataSource(server.environment, {}, use);
-  const withMigrator = async <T>(use: (dataSource: DataSource) => Promise<T>): Promise<T> => {
-    const dataSource = createMigrationDataSource(config());
-    await openDataSource(dataSource, 5_000);
-    try {
-      return await use(dataSource);
-    } finally {
-      await closeDataSource(dataSource, 1_000);
-    }
-  };
-  /** Takes the newest migrations back until `left` are left. */
-  const undoTo = (left: number) =>
-    withMigrator(async (migrator) => {
-      for (let undone = names.length; undone > left; undone -= 1) await migrator.undoLastMigration();
-    });
-  /** Columns, keys, foreign keys and triggers, as far as both directions of a migration have to restore them. */
-  const schemaOf = (dataSource: DataSource): Promise<unknown[][]> =>
-    Promise.all([
-      dataSource.query(
-        `SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLLATION_NAME FROM information_schema.COLUMNS
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> 'migrations' ORDER BY 1, 2`,
-      ),
-      dataSource.query(
-        `SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, NON_UNIQUE FROM information_schema.STATISTICS
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> 'migrations' ORDER BY 1, 2, 3`,
-      ),
-      dataSource.query(
-        `SELECT CONSTRAINT_NAME, TABLE_NAME, REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE
-         FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() ORDER BY 1`,
-      ),
-      dataSource.query(
-        `SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM information_schema.TRIGGERS
-         WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1`,
-      ),
-    ]);
-
-  it("are pending on an empty database, reading alone changes nothing, and running them makes them not", () =>
-    onServer(async (dataSource) => {
-      expect(await pendingMigrations(dataSource)).to.deep.equal(names);
-      expect(await dataSource.query("SHOW TABLES")).to.deep.equal([]);
-      const progress: string[] = [];
-      expect(await runMigrations(config(), { onProgress: (line) => progress.push(line) })).to.deep.equal(names);
-      expect(progress.join()).to.include("Applied CreateMeetingTables");
-      expect(await pendingMigrations(dataSource)).to.deep.equal([]);
-      expect(await runMigrations(config())).to.deep.equal([]);
-      expect(await dataSource.query("SHOW TABLES")).to.have.length(17);
-    }));
-
-  it("go up, down to nothing, and up again to the same schema", () =>
-    onServer(async (dataSource) => {
-      const schemas: unknown[][][] = [];
-      for (let round = 0; round < 2; round += 1) {
-        await runMigrations(config());
-        for (let left = names.length; left > 0; left -= 1) {
-          schemas.push(await schemaOf(dataSource));
-          await withMigrator((migrator) => migrator.undoLastMigration());
-        }
-        expect(await schemaOf(dataSource)).to.deep.equal([[], [], [], []]);
-      }
-      expect(schemas.slice(names.length)).to.deep.equal(schemas.slice(0, names.length));
-      expect(schemas.at(-1)).to.not.deep.equal(schemas.at(-2));
-    }));
-
-  it("restore the nullable columns when the primary keys go", () =>
-    onServer(async (dataSource) => {
-      await dataSource.query("CREATE TABLE migrations_seen (n int)");
-      const before = await withMigrator(async (migrator) => {
-        const [create] = migrator.migrations;
-        const runner = migrator.createQueryRunner();
-        await create?.up(runner);
-        await runner.release();
-        return schemaOf(dataSource);
-      });
-      await runMigrations(config());
-      await undoTo(1);
-      expect(await schemaOf(dataSource)).to.deep.equal(before);
-    }));
-
-  it("may be run again after a run that died before it was recorded", () =>
-    onServer(async (dataSource) => {
-      await runMigrations(config());
-      const schema = await schemaOf(dataSource);
-      await dataSource.query("DELETE FROM migrations");
-      await dataSource.query("ALTER TABLE router_meeting DROP PRIMARY KEY");
-      await dataSource.query("DROP TABLE participant_consumers");
-      expect(await runMigrations(config())).to.deep.equal(names);
-      expect(await schemaOf(dataSource)).to.deep.equal(schema);
-    }));
-
-  it("are applied once, however many run them at once", async () => {
-    const outcomes = await Promise.all(Array.from({ length: 6 }, () => runMigrations(config())));
-    expect(outcomes.filter((applied) => applied.length > 0)).to.deep.equal([names]);
-    await onServer(async (dataSource) => {
-      expect(await dataSource.query("SELECT name FROM migrations")).to.have.length(names.length);
-    });
+  beforeEach(async () => {
+    databases += 1;
+    environment = await freshDatabase(server, `migrations_${databases}`);
   });
 
-  it("wait for the lock no longer than told, and take it when its holder is gone", () =>
-    onServer(async (dataSource) => {
-      const holder = dataSource.createQueryRunner();
-      await holder.query("SELECT GET_LOCK('doordarshan-data:migrate:doordarshan', 0)");
-      const error = await failureOf(runMigrations(config(), { lockTimeoutMs: 1_000 }));
-      expect(error).to.be.instanceOf(MigrationLockError);
-      const waiting = runMigrations(config(), { lockTimeoutMs: 20_000 });
-      await holder.release();
-      expect(await waiting).to.deep.equal(names);
-    }));
+  const config = () => mysqlConfig(environment);
+  const run = (options?: MigrationOptions) => runMigrations(config(), options);
+  const query = (sql: string) => withDataSource(environment, {}, (dataSource) => dataSource.query(sql));
+  const pending = () => withDataSource(environment, {}, pendingMigrations);
+
+  it("are pending on an empty database, looking alone changes nothing, and running them makes them not", async () => {
+    expect(await pending()).to.deep.equal(names);
+    const statuses = await migrationStatus(config());
+    expect(statuses.map(({ name, state }) => [name, state])).to.deep.equal(names.map((name) => [name, "pending"]));
+    const plan = await planMigrations(config());
+    expect(plan.map(({ name }) => name)).to.deep.equal(["migrations", ...names]);
+    expect(await query("SHOW TABLES")).to.deep.equal([]);
+    expect(await run()).to.deep.equal(names);
+    expect(await pending()).to.deep.equal([]);
+    expect(await run()).to.deep.equal([]);
+    expect(await planMigrations(config())).to.deep.equal([]);
+    expect(await query("SHOW TABLES")).to.have.length(17);
+  });
+
+  it("send exactly the statements that were planned, and tell each before it runs", async () => {
+    const plan = await planMigrations(config());
+    const events: MigrationEvent[] = [];
+    await run({ onProgress: (event) => events.push(event) });
+    const told = events.flatMap((event) => (event.kind === "statement" ? [event] : []));
+    expect(told.map(({ sql }) => sql)).to.deep.equal(
+      plan.flatMap(({ statements }) => statements.map(({ sql }) => sql)),
+    );
+    expect(events.flatMap((event) => (event.kind === "applied" ? event.migration : []))).to.deep.equal(names);
+    for (const { message } of events) expect(message).to.match(/^\S.*\S$/);
+  });
+
+  it("say when each was applied, by the database's clock", async () => {
+    const clock = async () => new Date(`${(await query("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR) AS t"))[0].t}Z`);
+    const before = await clock();
+    await run();
+    const after = await clock();
+    for (const { state, appliedAt, problem } of await migrationStatus(config())) {
+      expect(state).to.equal("applied");
+      expect(problem).to.equal(undefined);
+      expect(appliedAt).to.be.within(before, after);
+    }
+  });
+
+  it("go up, down to nothing, and up again, each step to the same schema", async () => {
+    const rounds: string[][] = [];
+    for (let round = 0; round < 2; round += 1) {
+      const texts: string[] = [];
+      await run();
+      for (const name of names.toReversed()) {
+        texts.push(await schemaOf(environment));
+        expect(await revertMigrations(config())).to.deep.equal([name]);
+      }
+      expect(await query("SHOW TABLES")).to.have.length(1);
+      expect(await query("SELECT * FROM migrations")).to.deep.equal([]);
+      rounds.push(texts);
+    }
+    expect(rounds[1]).to.deep.equal(rounds[0]);
+    // The last one changes rows alone.
+    expect(new Set(rounds[0])).to.have.length(names.length - 1);
+  });
+
+  it("leave on the way down what each way up had made", async () => {
+    const upTo: string[] = [];
+    for (let count = 1; count <= names.length; count += 1) {
+      await withMigrations(environment, migrations.slice(0, count), (migrator) => migrator.runMigrations());
+      upTo.push(await schemaOf(environment));
+    }
+    for (let count = names.length; count >= 1; count -= 1) {
+      expect(await schemaOf(environment)).to.equal(upTo[count - 1]);
+      await revertMigrations(config());
+    }
+  });
+
+  it("are taken back several at a time, the newest first, and no more than there are", async () => {
+    await run();
+    expect(await revertMigrations(config(), 2)).to.deep.equal(names.slice(-2).toReversed());
+    expect(await revertMigrations(config(), 99)).to.deep.equal(names.slice(0, -2).toReversed());
+    expect(await revertMigrations(config())).to.deep.equal([]);
+    for (const count of [0, -1, 1.5, Number.NaN])
+      expect(await failureOf(revertMigrations(config(), count))).to.have.property("code", "ErrInvalidInput");
+  });
+
+  it("are not taken back where rows would be lost, unless that is allowed", async () => {
+    await run();
+    await query("INSERT INTO meeting_status (meeting_id, enabled) VALUES ('m', 1), ('n', 1)");
+    await query("INSERT INTO participant_meeting (meeting_id, participant_id) VALUES ('m', 'p')");
+    const before = await schemaOf(environment);
+    const error = await failureOf(revertMigrations(config(), names.length));
+    expect(error).to.deep.include({
+      code: "ErrDataLoss",
+      tables: [
+        { table: "participant_meeting", rows: 1 },
+        { table: "meeting_status", rows: 2 },
+      ],
+    });
+    expect(error.message).to.include("participant_meeting has 1, meeting_status has 2");
+    expect(await schemaOf(environment)).to.equal(before);
+    expect(await revertMigrations(config(), names.length - 1)).to.have.length(names.length - 1);
+    expect(await query("SELECT meeting_id FROM meeting_status")).to.have.length(2);
+    expect(await revertMigrations(config(), 1, { allowDataLoss: true })).to.deep.equal(names.slice(0, 1));
+    expect(await query("SHOW TABLES")).to.have.length(1);
+  });
+
+  it("may be run again after a run that died before it was recorded", async () => {
+    await run();
+    const schema = await schemaOf(environment);
+    await query("DELETE FROM migrations");
+    await query("ALTER TABLE router_meeting DROP PRIMARY KEY");
+    await query("DROP TABLE participant_consumers");
+    expect(await run()).to.deep.equal(names);
+    expect(await schemaOf(environment)).to.equal(schema);
+  });
 
   it("run without the limits on statements", async () => {
     const short = mysqlConfig(server.environment, { queryTimeoutMs: 100 });
@@ -146,12 +160,11 @@ describe("migrations", function () {
     await closeDataSource(dataSource, 1_000);
   });
 
-  it("are those in the list, named for their files", async () => {
-    const { readdirSync } = await import("node:fs");
-    const { migrations } = await import("../../../migrations/index.js");
+  it("are those in the list, named for their files, and each has its way down", () => {
     const files = readdirSync(new URL("../../../migrations", import.meta.url)).filter((file) => /^\d/.test(file));
     const inFiles = files.sort().map((file) => file.replace(/^(\d+)-(.*)\.ts$/, "$2$1"));
     expect(migrations.map(({ name }) => name)).to.deep.equal(inFiles);
     expect(inFiles).to.deep.equal(names);
+    for (const migration of migrations) expect(new migration().downSteps).to.not.be.empty;
   });
 });

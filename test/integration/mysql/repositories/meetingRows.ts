@@ -4,7 +4,7 @@ import {
   type DataSource,
   openDataSource,
 } from "../../../../src/mysql/dataSource.js";
-import { runMigrations } from "../../../../src/mysql/migrations.js";
+import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import { type Database, poolDatabase } from "../../../../src/mysql/repositories/database.js";
 import { MediaRepository } from "../../../../src/mysql/repositories/media.js";
 import { ParticipantRepository } from "../../../../src/mysql/repositories/participants.js";

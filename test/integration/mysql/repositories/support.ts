@@ -4,7 +4,7 @@ import {
   type DataSource,
   openDataSource,
 } from "../../../../src/mysql/dataSource.js";
-import { runMigrations } from "../../../../src/mysql/migrations.js";
+import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import { poolDatabase } from "../../../../src/mysql/repositories/database.js";
 import { createRepositories, type Repositories } from "../../../../src/mysql/repositories/index.js";
 import { type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createDataSource, type DataSource, openDataSource } from "../../../../src/mysql/dataSource.js";
-import { runMigrations } from "../../../../src/mysql/migrations.js";
+import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import { closeDataSource } from "../../../../src/mysql/opening.js";
 import { poolDatabase } from "../../../../src/mysql/repositories/database.js";
 import { createRepositories } from "../../../../src/mysql/repositories/index.js";

@@ -1,0 +1,55 @@
+import type { DataSource } from "typeorm";
+import { Execution } from "./execution.js";
+import { releaseLock, takeLock } from "./lock.js";
+import type { Tell } from "./progress.js";
+import { MigratorSession } from "./session.js";
+import { Watch } from "./watch.js";
+
+export interface MigratingOptions {
+  readonly tell: Tell;
+  readonly lockTimeoutMs?: number;
+  readonly blockedTimeoutMs?: number;
+  readonly silenceTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly interrupt?: AbortSignal;
+}
+
+/** What works on the database while the lock is held. */
+export interface Migrating {
+  readonly session: MigratorSession;
+  readonly execution: Execution;
+  readonly watch: Watch;
+  readonly tell: Tell;
+}
+
+/** Runs `work` on a connection of its own that holds the lock and is watched. */
+export async function withMigratorSession<T>(
+  dataSource: DataSource,
+  options: MigratingOptions,
+  work: (migrating: Migrating) => Promise<T>,
+): Promise<T> {
+  const {
+    tell,
+    lockTimeoutMs = 60_000,
+    blockedTimeoutMs = 60_000,
+    silenceTimeoutMs = 30_000,
+    signal,
+    interrupt,
+  } = options;
+  const database = String(dataSource.options.database);
+  const session = await MigratorSession.open(dataSource);
+  const watch = new Watch(dataSource, session, { tell, silenceMs: silenceTimeoutMs, signal, interrupt });
+  try {
+    watch.throwIfAborted();
+    await session.setUp();
+    await takeLock(session, { database, timeoutMs: lockTimeoutMs, tell, check: () => watch.throwIfAborted() });
+    const execution = new Execution(session, watch, { tell, blockedTimeoutMs });
+    const result = await work({ session, execution, watch, tell });
+    // Sooner than by the end of the connection; that frees it too, should this fail.
+    await releaseLock(session, database).catch(() => undefined);
+    return result;
+  } finally {
+    await watch.stop();
+    await session.close();
+  }
+}

@@ -1,0 +1,169 @@
+import type { DataSource } from "typeorm";
+import { withDeadline } from "../../deadline.js";
+import { type DataError, DeadlineExceededError, DriverError, OperationAbortedError, QueryError } from "../../errors.js";
+import { withLease } from "../borrowing.js";
+import { pause } from "./pause.js";
+import type { Tell } from "./progress.js";
+import type { MigratorSession } from "./session.js";
+
+export interface WatchOptions {
+  readonly tell: Tell;
+  /** How long the server may leave the watch without an answer, in milliseconds, before the session is cut. */
+  readonly silenceMs: number;
+  /** Ends the run before its next statement. */
+  readonly signal: AbortSignal | undefined;
+  /** Ends the run at once. */
+  readonly interrupt: AbortSignal | undefined;
+}
+
+/** A statement in flight, for the progress. */
+export interface Work {
+  readonly migration: string;
+  readonly table: string;
+}
+
+const LOOK_EVERY_MS = 1_000;
+const INTERRUPT_WITHIN_MS = 5_000;
+const PROCESS = "SELECT * FROM information_schema.PROCESSLIST WHERE ID = ?";
+
+interface ProcessRow {
+  readonly STATE: string | null;
+  /** MariaDB's. */
+  readonly PROGRESS?: string | number;
+}
+
+/**
+ * Looks at the session from a second connection once a second: tells what a long statement does, and cuts the session when
+ * the server answers no more or has lost it, since a statement has no time limit that would end the wait. The user's own
+ * connections are visible without any privilege.
+ */
+export class Watch {
+  readonly #dataSource: DataSource;
+  readonly #session: MigratorSession;
+  readonly #options: WatchOptions;
+  readonly #over = new AbortController();
+  readonly #looking: Promise<void>;
+  #work: (Work & { readonly since: number }) | undefined;
+  #answeredAt = performance.now();
+  #seen = false;
+
+  constructor(dataSource: DataSource, session: MigratorSession, options: WatchOptions) {
+    this.#dataSource = dataSource;
+    this.#session = session;
+    this.#options = options;
+    this.#looking = this.#lookOn();
+    options.interrupt?.addEventListener("abort", this.#interrupt, { once: true });
+  }
+
+  /** Tells of `work` while `run` takes long. @throws OperationAbortedError when the caller's signal ended it */
+  async during<T>(work: Work, run: () => Promise<T>): Promise<T> {
+    this.throwIfAborted();
+    this.#work = { ...work, since: performance.now() };
+    try {
+      return await run();
+    } catch (error) {
+      if (this.#options.interrupt?.aborted) throw aborted();
+      throw error;
+    } finally {
+      this.#work = undefined;
+    }
+  }
+
+  /** @throws OperationAbortedError when one of the caller's signals has fired */
+  throwIfAborted(): void {
+    if (this.#options.signal?.aborted || this.#options.interrupt?.aborted) throw aborted();
+  }
+
+  /** Waits between two attempts. @throws OperationAbortedError when one of the caller's signals fires */
+  async pause(ms: number): Promise<void> {
+    const { signal, interrupt } = this.#options;
+    const signals = [signal, interrupt].filter((each) => each !== undefined);
+    await pause(ms, AbortSignal.any(signals));
+    this.throwIfAborted();
+  }
+
+  async stop(): Promise<void> {
+    this.#options.interrupt?.removeEventListener("abort", this.#interrupt);
+    this.#over.abort();
+    await this.#looking;
+  }
+
+  async #lookOn(): Promise<void> {
+    while (await pause(LOOK_EVERY_MS, this.#over.signal)) {
+      try {
+        this.#learn(await this.#ask<ProcessRow>(PROCESS, this.#patienceMs()));
+        this.#answeredAt = performance.now();
+      } catch (error) {
+        if (this.#over.signal.aborted) return;
+        // A refusal is an answer too.
+        if (error instanceof QueryError && error.errno !== undefined) this.#answeredAt = performance.now();
+        else if (this.#silentMs() >= this.#options.silenceMs) this.#session.cut(this.#silence());
+      }
+    }
+  }
+
+  #silentMs(): number {
+    return performance.now() - this.#answeredAt;
+  }
+
+  /** Never too short for an answer, as after this process itself was held up. */
+  #patienceMs(): number {
+    return Math.max(LOOK_EVERY_MS, this.#options.silenceMs - this.#silentMs());
+  }
+
+  #ask<Row>(sql: string, timeoutMs: number): Promise<Row[]> {
+    const overdue = () => new DeadlineExceededError("The server does not answer the migrator's watch");
+    const options = { timeoutMs, overdue, signal: this.#over.signal };
+    return withDeadline(options, (deadline) =>
+      withLease(this.#dataSource, deadline, ({ runner }) => runner.query(sql, [this.#session.connectionId ?? 0]), {
+        spare: true,
+      }),
+    );
+  }
+
+  /** Behind a proxy the watch may look at another server, where the session is never seen. */
+  #learn([row]: readonly ProcessRow[]): void {
+    if (!row && this.#seen) this.#session.cut(lost());
+    this.#seen ||= row !== undefined;
+    if (row && this.#work) this.#tellOf(row, this.#work);
+  }
+
+  #tellOf(row: ProcessRow, { migration, table, since }: Work & { since: number }): void {
+    const elapsedMs = Math.round(performance.now() - since);
+    if (elapsedMs < LOOK_EVERY_MS) return;
+    const state = row.STATE || undefined;
+    const percent = Number(row.PROGRESS) > 0 ? Number(row.PROGRESS) : undefined;
+    const details = [state, percent !== undefined && `${percent} %`].filter(Boolean).join(", ");
+    const message = `${migration}: ${table}, ${Math.round(elapsedMs / 1_000)} s${details && ` (${details})`}`;
+    this.#options.tell({ kind: "running", migration, table, elapsedMs, state, percent, message });
+  }
+
+  /** Left alone, the server would finish the statement, however long that takes. */
+  readonly #interrupt = () => {
+    if (this.#session.connectionId === undefined) {
+      this.#session.cut(aborted());
+      return;
+    }
+    const killing = this.#ask("KILL QUERY ?", INTERRUPT_WITHIN_MS);
+    killing.catch(() => this.#session.cut(aborted()));
+  };
+
+  #silence(): DataError {
+    const work = this.#work;
+    const what = work ? ` while ${work.migration} changed ${work.table}` : "";
+    return new DeadlineExceededError(
+      `The server has not answered for ${Math.round(this.#silentMs())} ms${what}. ` +
+        "Run the migrations again once it does: they go on from where they are",
+    );
+  }
+}
+
+function aborted(): DataError {
+  return new OperationAbortedError("The migrations were interrupted; run them again to go on from where they are");
+}
+
+function lost(): DataError {
+  return new QueryError(
+    new DriverError("The server no longer knows the migrator's connection", { driverCode: "PROTOCOL_CONNECTION_LOST" }),
+  );
+}
