@@ -37,17 +37,18 @@ async function nulls(database: Queryable, { name: table }: LiveTable, column: Li
   return rows.length === 0 ? [] : [{ table, problem, rows, count, remedies: [`DELETE FROM ${table} WHERE ${where}`] }];
 }
 
-async function duplicates(database: Queryable, table: string, columns: readonly string[]): Promise<AdoptionProblem[]> {
-  const key = columns.map((column) => `${exact(column)} AS ${column}`).join(", ");
-  const order = columns.map(exact).join(", ");
+async function duplicates(database: Queryable, name: string, columns: readonly string[]): Promise<AdoptionProblem[]> {
   const where = columns.map((column) => `${column} IS NOT NULL`).join(" AND ");
+  const keyed = columns.map((column) => `${exact(column)} AS ${column}`).join(", ");
+  const table = `(SELECT ${keyed} FROM ${name} WHERE ${where}) AS keyed`;
+  const key = columns.join(", ");
   const { rows, count } = await look(
     database,
-    `SELECT ${key}, COUNT(*) AS times FROM ${table} WHERE ${where} GROUP BY ${order} HAVING COUNT(*) > 1 ORDER BY ${order}`,
+    `SELECT ${key}, COUNT(*) AS times FROM ${table} GROUP BY ${key} HAVING COUNT(*) > 1 ORDER BY ${key}`,
   );
   if (rows.length === 0) return [];
-  const problem = `has ${count} value(s) of (${columns.join(", ")}) in more than one row, which are to be a key`;
-  return [{ table, problem, rows, count, remedies: rows.map((row) => keepOne(table, columns, row)) }];
+  const problem = `has ${count} value(s) of (${key}) in more than one row, which are to be a key`;
+  return [{ table: name, problem, rows, count, remedies: rows.map((row) => keepOne(name, columns, row)) }];
 }
 
 /** Never run by us, so the values may be in it. */
