@@ -1,0 +1,115 @@
+import { createRequire } from "node:module";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { EXIT_CODES_HELP } from "./exitCodes.js";
+import { check, create, down, plan, status, up } from "./migrate.js";
+
+const MAX_SECONDS = 86_400;
+
+const CONFIGURATION_HELP = `
+Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed.
+MYSQL_MIGRATION_USERNAME and MYSQL_MIGRATION_PASSWORD, or MYSQL_MIGRATION_SECRET_FILE, name the user who migrates
+where that is not the run-time user.`;
+
+/** The command line's grammar; throws a CommanderError instead of ending the process. */
+export function createProgram(): Command {
+  const { version } = createRequire(import.meta.url)("doordarshan-data/package.json") as { version: string };
+  const program = new Command("doordarshan-data")
+    .description("The data layer of Doordarshan meetings")
+    .version(version)
+    .showHelpAfterError("(--help explains)")
+    .exitOverride();
+  addMigrate(program);
+  return program;
+}
+
+function addMigrate(program: Command): void {
+  const migrate = program
+    .command("migrate")
+    .summary("bring a database's schema up to date, look at it, take it back")
+    .description(
+      "Migrates the database that the environment names. One at a time works on it, however many are started.",
+    )
+    .addHelpText("afterAll", `${EXIT_CODES_HELP}\n${CONFIGURATION_HELP}`);
+  addUp(migrate);
+  addDown(migrate);
+  addReaders(migrate);
+  addCreate(migrate);
+}
+
+function addUp(migrate: Command): void {
+  changing(migrate.command("up"))
+    .summary("apply every pending migration")
+    .description(
+      "Applies every pending migration, while other programs go on. What stands in the way is found first, and then nothing " +
+        "is changed. Killed at any point, it is gone on with by the next run.",
+    )
+    .addHelpText("after", "\nExample:\n  doordarshan-data migrate plan && doordarshan-data migrate up")
+    .action(up);
+}
+
+function addDown(migrate: Command): void {
+  changing(migrate.command("down"))
+    .summary("take the newest migrations back")
+    .description("Takes the newest n migrations back. Refuses to drop tables that have rows.")
+    .argument("[n]", "how many", wholeNumber(10_000), 1)
+    .option("--allow-data-loss", "drop tables that have rows too")
+    .addHelpText("after", "\nExample:\n  doordarshan-data migrate down 2")
+    .action(down);
+}
+
+function addReaders(migrate: Command): void {
+  asJson(migrate.command("status"))
+    .description("Shows each migration: applied or pending, when, and whether it is as it was when it was applied.")
+    .addHelpText("after", "\nExample:\n  doordarshan-data migrate status --json")
+    .action(status);
+  asJson(migrate.command("plan"))
+    .description("Shows what up would do: each statement, how large its table is, and who waits while it runs.")
+    .addHelpText(
+      "after",
+      "\nEach statement also needs its table alone for a moment: it waits at most a second for that, then lets the others" +
+        "\nthrough and tries again.\n\nExample:\n  doordarshan-data migrate plan",
+    )
+    .action(plan);
+  asJson(migrate.command("check"))
+    .description(
+      "Compares the schema with what this version expects; lines of - are missing, lines of + are there instead.",
+    )
+    .addHelpText("after", "\nExample:\n  doordarshan-data migrate check || echo 'the schema has drifted'")
+    .action(check);
+}
+
+function addCreate(migrate: Command): void {
+  asJson(migrate.command("create"))
+    .summary("write a new, empty migration (in this package's repository)")
+    .description("Writes migrations/<timestamp>-<Name>.ts and adds it to migrations/index.ts.")
+    .argument("<Name>", "verb and noun, such as AddMeetingTitle")
+    .addHelpText("after", "\nExample:\n  doordarshan-data migrate create AddMeetingTitle")
+    .action(create);
+}
+
+function changing(command: Command): Command {
+  const seconds = wholeNumber(MAX_SECONDS);
+  return asJson(command)
+    .addOption(
+      new Option("--lock-timeout <seconds>", "how long to wait for another process that migrates")
+        .argParser(seconds)
+        .default(60),
+    )
+    .addOption(
+      new Option("--blocked-timeout <seconds>", "how long a statement may be kept waiting by others' use of its table")
+        .argParser(seconds)
+        .default(60),
+    );
+}
+
+function asJson(command: Command): Command {
+  return command.option("--json", "one JSON document on standard output, progress as JSON lines on standard error");
+}
+
+function wholeNumber(max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${max}.`);
+  };
+}
