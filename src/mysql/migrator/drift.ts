@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { groupBy } from "../repositories/groupBy.js";
 import { type Queryable, readLiveSchema } from "./schemaReader.js";
 import { blocksOf, type SchemaBlock, schemaBlocks } from "./schemaText.js";
@@ -21,7 +22,8 @@ export async function findDrift(queryable: Queryable): Promise<Drift> {
 
 /** The committed dump of a freshly migrated database; the same file from source and from the published package. */
 export function expectedSchemaText(): Promise<string> {
-  return readFile(new URL(import.meta.resolve("#schema.sql")), "utf8");
+  // Not import.meta.resolve, which a TypeScript loader that compiles to CommonJS does not give.
+  return readFile(createRequire(import.meta.url).resolve("#schema.sql"), "utf8");
 }
 
 export function driftBetween(expectedText: string, found: readonly SchemaBlock[]): Drift {
