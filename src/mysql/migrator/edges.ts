@@ -35,7 +35,7 @@ export function liveKeyOf({ child, key }: Edge, schema: LiveSchema): LiveForeign
   return table && foreignKeyOf(table, key);
 }
 
-/** MariaDB changes no column of a foreign key (1832, 1833), so that one has to go meanwhile. MySQL does, unchecked. */
+/** Before its columns can be changed. */
 export function mustBeDropped(edge: Edge, schema: LiveSchema): boolean {
-  return schema.engine === "mariadb" && isUnsettled(edge, schema) && liveKeyOf(edge, schema) !== undefined;
+  return !schema.foreignKeysBend && isUnsettled(edge, schema) && liveKeyOf(edge, schema) !== undefined;
 }

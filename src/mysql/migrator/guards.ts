@@ -1,23 +1,18 @@
-import { type Edge, isUnsettled, liveKeyOf } from "./edges.js";
+import { type Edge, liveKeyOf, mustBeDropped } from "./edges.js";
 import type { LiveColumn, LiveForeignKey, LiveSchema } from "./liveSchema.js";
 import type { Statement, Step } from "./step.js";
 import { COLLATION, type TableDefinition } from "./tableDefinition.js";
 
 /**
- * While the two ends of a foreign key are being changed one after the other, MariaDB has to be without it and MySQL 9.7
- * refuses to cascade along it (1451). Meanwhile these triggers do what it does: a parent's DELETE takes its children along,
- * and a child without its parent is refused.
+ * Where a foreign key has to be dropped while its two ends are changed one after the other, these triggers do meanwhile what
+ * it does: a parent's DELETE takes its children along, and a child without its parent is refused.
  */
 
 /** The server writes a binary log and lets only some users create triggers. */
 const NOT_ALLOWED = 1419;
-const REFUSED = {
-  mysql:
-    "The server refuses triggers (1419): until the tables are adopted, MySQL 9.6 and later refuse a DELETE that has to cascade (1451)",
-  mariadb:
-    "The server refuses triggers (1419): until the tables are adopted no foreign key holds between those being changed; " +
-    "what a DELETE would have taken along is deleted at the end",
-} as const;
+const REFUSED =
+  "The server refuses triggers (1419): while the tables are adopted, the foreign keys of those being changed do not hold; " +
+  "what a DELETE would have taken along meanwhile is deleted at the end";
 
 type Guarded = "delete" | "insert";
 
@@ -36,19 +31,12 @@ export function guardDeletes(parent: TableDefinition, edges: readonly Edge[]): S
 
 const lettingGo = (child: string, key: string, where: string) => `UPDATE ${child} SET ${key} = NULL WHERE ${where};`;
 
-/** `edges` lead from `child`. MySQL keeps its foreign keys, so only MariaDB needs it. */
+/** `edges` lead from `child`. */
 export function guardInserts(child: TableDefinition, edges: readonly Edge[]): Step {
-  const ofMariadb = (schema: LiveSchema) => schema.engine === "mariadb";
-  return guard(
-    child.name,
-    "insert",
-    edges,
-    ({ key: { column, references } }, _, schema) => {
-      const parentColumn = schema.tables.get(references.table)?.columns.find(({ name }) => name === references.column);
-      return parentColumn ? checkParent(column, references, parentColumn) : "";
-    },
-    ofMariadb,
-  );
+  return guard(child.name, "insert", edges, ({ key: { column, references } }, _, schema) => {
+    const parentColumn = schema.tables.get(references.table)?.columns.find(({ name }) => name === references.column);
+    return parentColumn ? checkParent(column, references, parentColumn) : "";
+  });
 }
 
 /** For the end. In a plan, where it does not exist yet, it is told when it will. */
@@ -66,20 +54,20 @@ function guard(
   event: Guarded,
   edges: readonly Edge[],
   bodyOf: (edge: Edge, key: LiveForeignKey, schema: LiveSchema) => string,
-  applies: (schema: LiveSchema) => boolean = () => true,
 ): Step {
   const create = `CREATE TRIGGER ${guardName(table, event)} BEFORE ${event.toUpperCase()} ON ${table} FOR EACH ROW`;
   return {
     text: create,
     subject: "*",
-    refusable: { errno: NOT_ALLOWED, warning: REFUSED[event === "insert" ? "mariadb" : "mysql"] },
+    refusable: { errno: NOT_ALLOWED, warning: REFUSED },
     pending: (schema) => {
-      if (has(schema, table, event) || !applies(schema)) return undefined;
-      const guarded = edges.filter((edge) => isUnsettled(edge, schema));
-      const bodies = guarded.flatMap((edge) => {
-        const key = liveKeyOf(edge, schema);
-        return key ? [bodyOf(edge, key, schema)] : [];
-      });
+      if (has(schema, table, event)) return undefined;
+      const bodies = edges
+        .filter((edge) => mustBeDropped(edge, schema))
+        .flatMap((edge) => {
+          const key = liveKeyOf(edge, schema);
+          return key ? [bodyOf(edge, key, schema)] : [];
+        });
       return bodies.length > 0 ? trigger(`${create} BEGIN ${bodies.join(" ")} END`, table) : undefined;
     },
   };

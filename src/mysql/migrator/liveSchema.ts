@@ -2,6 +2,11 @@
 
 export interface LiveSchema {
   readonly engine: "mysql" | "mariadb";
+  /**
+   * Whether a foreign key works on while its two ends have different collations, as InnoDB's own do on MySQL. MySQL 9.6 and
+   * later refuse every DELETE of a parent meanwhile (1451), MariaDB refuses the change (1832, 1833).
+   */
+  readonly foreignKeysBend: boolean;
   /** What `VERSION()` answers. */
   readonly version: string;
   readonly database: string;

@@ -77,7 +77,7 @@ function isRight({ key }: Edge, live: LiveForeignKey): boolean {
 
 /** When its turn comes it will have been dropped; so it is told in a plan. */
 function isGone(edge: Edge, schema: LiveSchema): boolean {
-  return schema.engine === "mariadb" && isUnsettled(edge, schema);
+  return !schema.foreignKeysBend && isUnsettled(edge, schema);
 }
 
 function lacks(edge: Edge, schema: LiveSchema): boolean {

@@ -19,6 +19,8 @@ export interface Queryable {
 
 const DATABASE = `SELECT VERSION() AS version, DATABASE() AS name,
     (SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE()) AS collation`;
+/** Since MySQL 9.6, where it is OFF unless set; before, there was no other way. */
+const NATIVE_FOREIGN_KEYS = "SHOW VARIABLES LIKE 'innodb_native_foreign_keys'";
 const TABLES = `SELECT TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine, TABLE_COLLATION AS collation,
     ROW_FORMAT AS rowFormat, CREATE_OPTIONS AS options
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME`;
@@ -58,6 +60,7 @@ export async function readLiveSchema(queryable: Queryable): Promise<LiveSchema> 
   const read = async (sql: string) => (await queryable.query(sql)) as Row[];
   const [about] = await read(DATABASE);
   const engine = about?.version?.includes("MariaDB") ? "mariadb" : "mysql";
+  const [native] = await read(NATIVE_FOREIGN_KEYS);
   const tables = await read(TABLES);
   const columns = groupByTable(await read(COLUMNS));
   const indexes = groupByTable((await read(INDEXES)).map((row) => ({ ...row, tableName: row.TABLE_NAME as string })));
@@ -82,6 +85,7 @@ export async function readLiveSchema(queryable: Queryable): Promise<LiveSchema> 
   const base = tables.filter(({ type }) => type === "BASE TABLE");
   return {
     engine,
+    foreignKeysBend: engine === "mysql" && native?.Value !== "OFF",
     version: String(about?.version),
     database: String(about?.name),
     collation: modernName(about?.collation) ?? "",
