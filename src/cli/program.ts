@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { EXIT_CODES_HELP } from "./exitCodes.js";
-import { check, create, down, plan, status, up } from "./migrate.js";
+import type { CommonOptions, DownOptions, RunOptions } from "./migrate.js";
 
 const MAX_SECONDS = 86_400;
 
@@ -9,6 +9,9 @@ const CONFIGURATION_HELP = `
 Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed.
 MYSQL_MIGRATION_USERNAME and MYSQL_MIGRATION_PASSWORD, or MYSQL_MIGRATION_SECRET_FILE, name the user who migrates
 where that is not the run-time user.`;
+
+/** Loaded when a command runs: explaining one needs no driver. */
+const commands = () => import("./migrate.js");
 
 /** The command line's grammar; throws a CommanderError instead of ending the process. */
 export function createProgram(): Command {
@@ -44,7 +47,7 @@ function addUp(migrate: Command): void {
         "is changed. Killed at any point, it is gone on with by the next run.",
     )
     .addHelpText("after", "\nExample:\n  doordarshan-data migrate plan && doordarshan-data migrate up")
-    .action(up);
+    .action(async (options: RunOptions) => (await commands()).up(options));
 }
 
 function addDown(migrate: Command): void {
@@ -54,14 +57,14 @@ function addDown(migrate: Command): void {
     .argument("[n]", "how many", wholeNumber(10_000), 1)
     .option("--allow-data-loss", "drop tables that have rows too")
     .addHelpText("after", "\nExample:\n  doordarshan-data migrate down 2")
-    .action(down);
+    .action(async (steps: number, options: DownOptions) => (await commands()).down(steps, options));
 }
 
 function addReaders(migrate: Command): void {
   asJson(migrate.command("status"))
     .description("Shows each migration: applied or pending, when, and whether it is as it was when it was applied.")
     .addHelpText("after", "\nExample:\n  doordarshan-data migrate status --json")
-    .action(status);
+    .action(async (options: CommonOptions) => (await commands()).status(options));
   asJson(migrate.command("plan"))
     .description("Shows what up would do: each statement, how large its table is, and who waits while it runs.")
     .addHelpText(
@@ -69,13 +72,13 @@ function addReaders(migrate: Command): void {
       "\nEach statement also needs its table alone for a moment: it waits at most a second for that, then lets the others" +
         "\nthrough and tries again.\n\nExample:\n  doordarshan-data migrate plan",
     )
-    .action(plan);
+    .action(async (options: CommonOptions) => (await commands()).plan(options));
   asJson(migrate.command("check"))
     .description(
       "Compares the schema with what this version expects; lines of - are missing, lines of + are there instead.",
     )
     .addHelpText("after", "\nExample:\n  doordarshan-data migrate check || echo 'the schema has drifted'")
-    .action(check);
+    .action(async (options: CommonOptions) => (await commands()).check(options));
 }
 
 function addCreate(migrate: Command): void {
@@ -84,7 +87,7 @@ function addCreate(migrate: Command): void {
     .description("Writes migrations/<timestamp>-<Name>.ts and adds it to migrations/index.ts.")
     .argument("<Name>", "verb and noun, such as AddMeetingTitle")
     .addHelpText("after", "\nExample:\n  doordarshan-data migrate create AddMeetingTitle")
-    .action(create);
+    .action(async (name: string, options: CommonOptions) => (await commands()).create(name, options));
 }
 
 function changing(command: Command): Command {

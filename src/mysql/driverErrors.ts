@@ -20,7 +20,7 @@ const STATEMENT_TIMEOUT = new Set([3024, 1969]);
 /** The quotes in these messages hold names of users, databases, tables, columns and keys, never values. */
 const ONLY_IDENTIFIERS = new Set([
   1044, 1045, 1046, 1048, 1049, 1050, 1051, 1054, 1060, 1061, 1072, 1091, 1109, 1130, 1142, 1143, 1146, 1227, 1264,
-  1265, 1305, 1364, 1406, 1419, 1698, 3819, 4025,
+  1265, 1305, 1364, 1406, 1419, 1449, 1698, 3819, 4025,
 ]);
 
 /** Their text is a SIGNAL's own, or ends in a value without quotes. */

@@ -39,6 +39,8 @@ describe("driver errors", () => {
   it("keep names where a message has only names, and a duplicate's key", () => {
     const kept = "Unknown column 'x' in 'field list'";
     expect(toDataError(fromServer(1054, kept)).message).to.equal(kept);
+    const definer = "The user specified as a definer ('migrator'@'%') does not exist";
+    expect(toDataError(fromServer(1449, definer)).message).to.equal(definer);
     const duplicate = fromServer(1062, "Duplicate entry 'it's for key 'y'\nz' for key 't.PRIMARY'");
     expect(toDataError(duplicate).message).to.equal("Duplicate entry '…' for key 't.PRIMARY'");
   });
