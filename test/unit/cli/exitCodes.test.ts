@@ -1,0 +1,33 @@
+import { expect } from "chai";
+import { exitCodeOf } from "../../../src/cli/exitCodes.js";
+import * as errors from "../../../src/errors.js";
+
+const fails = (details: { errno?: number; driverCode?: string }) =>
+  new errors.QueryError(new errors.DriverError("it failed", details));
+const inMigration = (cause: errors.DataError) => new errors.MigrationFailedError("AddKeys1", "big", cause);
+
+describe("exit codes", () => {
+  const cases: readonly [number, string, unknown][] = [
+    [2, "a configuration that is wrong", new errors.ConfigError([])],
+    [
+      2,
+      "a secret file that cannot be used",
+      new errors.CredentialError("MYSQL_MIGRATION_SECRET_FILE", "/s", "is empty"),
+    ],
+    [2, "an argument that is refused", new errors.InvalidInputError("Name", "is taken")],
+    [3, "a history that does not fit", new errors.MigrationHistoryError([])],
+    [3, "tables that cannot be taken over", new errors.AdoptionError([])],
+    [3, "rows that would be lost", new errors.DataLossError([])],
+    [4, "a lock that others hold", new errors.MigrationLockError("held")],
+    [4, "a table that others use", new errors.MigrationBlockedError("AddKeys1", "big", "")],
+    [5, "a server that does not answer at the start", new errors.MysqlPingError("no answer")],
+    [5, "a server that answers no more", new errors.DeadlineExceededError("silent")],
+    [5, "a connection that broke", fails({ driverCode: "PROTOCOL_CONNECTION_LOST" })],
+    [5, "a connection that broke under a statement", inMigration(fails({ errno: -104, driverCode: "ECONNRESET" }))],
+    [5, "a server that shuts down", inMigration(fails({ errno: 1053 }))],
+    [6, "a statement that fails", inMigration(fails({ errno: 1114 }))],
+    [6, "a right that is missing", fails({ errno: 1142 })],
+    [6, "what nobody thought of", new TypeError("x is not a function")],
+  ];
+  for (const [code, title, error] of cases) it(`${code}: ${title}`, () => expect(exitCodeOf(error)).to.equal(code));
+});
