@@ -22,13 +22,16 @@ export function statusText(statuses: readonly MigrationStatus[]): string {
   return [columns([["migration", "state", "applied at (UTC)", "checksum"], ...rows]), "", summary].join("\n");
 }
 
+/** What a plan calls the table that the migrations are recorded in. */
+const HISTORY = "migrations";
+
 /** Each migration's statements, and before each one what it means to the other programs. */
 export function planText(plans: readonly MigrationPlan[]): string {
   if (plans.length === 0) return UP_TO_DATE;
   const statements = plans.flatMap((plan) => plan.statements);
   const waits = statements.filter((statement) => statement.blocks !== "nobody" && hasRows(statement)).length;
   const summary =
-    `${count(plans.length, "migration")}, ${count(statements.length, "statement")}, ` +
+    `${count(plans.filter(({ name }) => name !== HISTORY).length, "migration")}, ${count(statements.length, "statement")}, ` +
     `${waits} of which ${waits === 1 ? "keeps" : "keep"} others waiting.`;
   return [...plans.map(migrationText), summary].join("\n\n");
 }

@@ -27,6 +27,18 @@ describe("the texts of the commands", () => {
     const size = { rows: 99_400, bytes: 21_000_000 };
     const text = planText([
       {
+        name: "migrations",
+        statements: [
+          {
+            sql: "CREATE TABLE migrations (id int)",
+            table: "migrations",
+            size: undefined,
+            blocks: "nobody",
+            rebuilds: false,
+          },
+        ],
+      },
+      {
         name: "AddKeys2",
         statements: [
           { sql: "ALTER TABLE big\n  ADD KEY k (a)", table: "big", size, blocks: "nobody", rebuilds: false },
@@ -38,6 +50,10 @@ describe("the texts of the commands", () => {
     ]);
     expect(text).to.equal(
       [
+        "migrations",
+        "  migrations: new; nobody waits",
+        "    CREATE TABLE migrations (id int);",
+        "",
         "AddKeys2",
         "  big: 99,400 rows, 21 MB; nobody waits",
         "    ALTER TABLE big ADD KEY k (a);",
@@ -49,7 +65,7 @@ describe("the texts of the commands", () => {
         "CountLoads3",
         "  nothing left to do but to record it",
         "",
-        "2 migrations, 3 statements, 1 of which keeps others waiting.",
+        "2 migrations, 4 statements, 1 of which keeps others waiting.",
       ].join("\n"),
     );
     expect(planText([])).to.equal("Nothing to do: the database is up to date.");
