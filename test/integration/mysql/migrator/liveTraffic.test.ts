@@ -106,6 +106,8 @@ describe("adopting 100,000 rows while other programs use them", function () {
     await traffic;
 
     expect(programs.failures()).to.deep.equal([]);
+    // MySQL locks both tables of a foreign key to exchange it, and lets a transaction between the two be the victim.
+    expect(programs.deadlocks).to.be.below(10);
     const rebuilds = spans.filter(({ event }) => event.rebuilds);
     const longest = Math.max(...rebuilds.map(({ began, ended }) => ended - began));
     expect(programs.longestMs()).to.be.below(longest + MOMENT_MS);
