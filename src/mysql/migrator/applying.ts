@@ -1,11 +1,12 @@
 import { refuseUnfit } from "./adoption.js";
 import {
+  applied,
   compareHistory,
-  fillChecksums,
+  HISTORY,
   historyTable,
+  missingChecksums,
   needsOf,
   readHistory,
-  recordApplied,
   type Standing,
 } from "./history.js";
 import type { Migrating } from "./migrating.js";
@@ -23,8 +24,8 @@ export async function applyPending(
   const standings = compareHistory(migrations, await readHistory(session));
   const pending = standings.filter(({ state }) => state !== "applied");
   if (!fake) await requireFit(migrating, pending);
-  await execution.run("migrations", [historyTable]);
-  await fillChecksums(session, standings);
+  await execution.run(HISTORY, [historyTable]);
+  for (const entry of missingChecksums(standings)) await execution.record(HISTORY, entry);
   await completeRefused(migrating, standings);
   for (const standing of pending) await apply(migrating, standing, fake);
   return pending.map(({ migration }) => migration.name);
@@ -36,10 +37,10 @@ async function requireFit({ session }: Migrating, pending: readonly Standing[]):
   if (needs.length > 0) await refuseUnfit(session, await readLiveSchema(session), needs);
 }
 
-async function apply({ session, execution, tell }: Migrating, standing: Standing, fake: boolean): Promise<void> {
+async function apply({ execution, tell }: Migrating, standing: Standing, fake: boolean): Promise<void> {
   const { name, upSteps } = standing.migration;
   if (!fake) await execution.run(name, upSteps);
-  await recordApplied(session, standing);
+  await execution.record(name, applied(standing));
   tell({ kind: "applied", migration: name, message: `Applied ${name}` });
 }
 
@@ -49,15 +50,15 @@ async function apply({ session, execution, tell }: Migrating, standing: Standing
  */
 async function completeRefused(migrating: Migrating, standings: readonly Standing[]): Promise<void> {
   const { session, execution, tell } = migrating;
-  const applied = standings.filter(({ state }) => state === "applied");
+  const done = standings.filter(({ state }) => state === "applied");
   const retried = (step: Step) => step.refusable !== undefined && step.subject !== ANYTHING;
-  if (!applied.some(({ migration }) => migration.upSteps.some(retried))) return;
+  if (!done.some(({ migration }) => migration.upSteps.some(retried))) return;
   const schema = await readLiveSchema(session);
-  const first = applied.findIndex(({ migration }) =>
+  const first = done.findIndex(({ migration }) =>
     migration.upSteps.some((step) => retried(step) && step.pending(schema)),
   );
   if (first === -1) return;
-  const again = applied.slice(first);
+  const again = done.slice(first);
   await requireFit(migrating, again);
   for (const { migration } of again) {
     if (!(await execution.run(migration.name, migration.upSteps))) return;

@@ -1,12 +1,13 @@
 import { type DataError, MigrationBlockedError, MigrationFailedError, oneLine, QueryError } from "../../errors.js";
 import { isRetryable } from "../driverErrors.js";
+import { type Entry, HISTORY } from "./history.js";
 import { holdersOf, holderText } from "./holders.js";
 import type { LiveSchema, TableSize } from "./liveSchema.js";
 import { sizeText, type Tell } from "./progress.js";
 import { readLiveSchema, readTableSizes } from "./schemaReader.js";
 import type { MigratorSession } from "./session.js";
 import { ANYTHING, type Statement, type Step } from "./step.js";
-import type { Watch } from "./watch.js";
+import type { Watch, Work } from "./watch.js";
 
 export interface ExecutionOptions {
   readonly tell: Tell;
@@ -43,6 +44,11 @@ export class Execution {
     let whole = true;
     for (const step of steps) whole = (await this.#step(migration, step)) && whole;
     return whole;
+  }
+
+  /** Changes the history. Others may hold its table too, as a backup does. */
+  async record(migration: string, [sql, parameters]: Entry): Promise<void> {
+    await this.#insist({ migration, table: HISTORY }, sql, parameters);
   }
 
   async #step(migration: string, step: Step): Promise<boolean> {
@@ -91,7 +97,7 @@ export class Execution {
     this.#options.tell({ kind: "statement", migration, sql, table, size, blocks, rebuilds, message });
     if (unchecked) await this.#session.query("SET foreign_key_checks = 0");
     try {
-      await this.#insist(migration, statement);
+      await this.#insist({ migration, table }, sql);
     } finally {
       // A session that is lost needs no setting.
       if (unchecked) await this.#session.query("SET foreign_key_checks = 1").catch(() => undefined);
@@ -99,23 +105,22 @@ export class Execution {
   }
 
   /** Tries again for as long as others use the table. */
-  async #insist(migration: string, { sql, table }: Statement): Promise<void> {
+  async #insist(work: Work, sql: string, parameters?: readonly unknown[]): Promise<void> {
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#watch.during({ migration, table }, () => this.#session.query(sql));
+        await this.#watch.during(work, () => this.#session.query(sql, parameters));
         return;
       } catch (error) {
-        if (!isRetryable(error))
-          throw error instanceof QueryError ? new MigrationFailedError(migration, table, error) : error;
+        if (!isRetryable(error)) throw failed(work, error);
         const late = performance.now() - began >= this.#options.blockedTimeoutMs;
-        if (late && attempt >= LEAST_ATTEMPTS) throw await this.#blocked(migration, table, error);
-        await this.#pauseAfter(attempt, migration, table, error);
+        if (late && attempt >= LEAST_ATTEMPTS) throw await this.#blocked(work, error);
+        await this.#pauseAfter(attempt, work, error);
       }
     }
   }
 
-  async #pauseAfter(attempt: number, migration: string, table: string, cause: DataError): Promise<void> {
+  async #pauseAfter(attempt: number, { migration, table }: Work, cause: DataError): Promise<void> {
     const pauseMs = PAUSES_MS[Math.min(attempt, PAUSES_MS.length) - 1] as number;
     const heldBy = await holdersOf(this.#session, table);
     const message = `${migration}: ${table} is in use${byText(heldBy)}; trying again in ${pauseMs} ms (attempt ${attempt})`;
@@ -123,9 +128,13 @@ export class Execution {
     await this.#watch.pause(pauseMs);
   }
 
-  async #blocked(migration: string, table: string, cause: DataError): Promise<MigrationBlockedError> {
+  async #blocked({ migration, table }: Work, cause: DataError): Promise<MigrationBlockedError> {
     return new MigrationBlockedError(migration, table, byText(await holdersOf(this.#session, table)), { cause });
   }
+}
+
+function failed({ migration, table }: Work, error: unknown): unknown {
+  return error instanceof QueryError ? new MigrationFailedError(migration, table, error) : error;
 }
 
 function byText(holders: readonly { connectionId: number }[]): string {

@@ -7,21 +7,21 @@ import type { SteppedMigration } from "./steppedMigration.js";
 import { CHARSET, COLLATION, TABLE_OPTIONS } from "./tableDefinition.js";
 
 /** TypeORM's table, so that its commands show what has run; checksum and time are ours. */
-const TABLE = "migrations";
+export const HISTORY = "migrations";
 const TEXT = `CHARACTER SET ${CHARSET} COLLATE ${COLLATION}`;
 const CHECKSUM = `checksum varchar(64) ${TEXT} NULL`;
 const APPLIED_AT = "applied_at datetime(3) NULL";
-const CREATE = `CREATE TABLE IF NOT EXISTS ${TABLE} (id int NOT NULL AUTO_INCREMENT, timestamp bigint NOT NULL, name varchar(255) ${TEXT} NOT NULL, ${CHECKSUM}, ${APPLIED_AT}, PRIMARY KEY (id)) ${TABLE_OPTIONS}`;
+const CREATE = `CREATE TABLE IF NOT EXISTS ${HISTORY} (id int NOT NULL AUTO_INCREMENT, timestamp bigint NOT NULL, name varchar(255) ${TEXT} NOT NULL, ${CHECKSUM}, ${APPLIED_AT}, PRIMARY KEY (id)) ${TABLE_OPTIONS}`;
 const CONVERT = `CONVERT TO ${TEXT}, ROW_FORMAT=DYNAMIC, ALGORITHM=COPY, LOCK=SHARED`;
 const NO_SUCH_TABLE = 1146;
 /** Stands in a checksum's place while the migration's steps down run: half undone, neither applied nor gone. */
 const REVERTING = "reverting";
 
-const FIND = `SELECT * FROM ${TABLE} ORDER BY timestamp, id`;
-const INSERT = `INSERT INTO ${TABLE} (timestamp, name, checksum, applied_at) VALUES (?, ?, ?, UTC_TIMESTAMP(3))`;
-const SET_AGAIN = `UPDATE ${TABLE} SET checksum = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?`;
-const UPDATE = `UPDATE ${TABLE} SET checksum = ? WHERE name = ?`;
-const DELETE = `DELETE FROM ${TABLE} WHERE name = ?`;
+const FIND = `SELECT * FROM ${HISTORY} ORDER BY timestamp, id`;
+const INSERT = `INSERT INTO ${HISTORY} (timestamp, name, checksum, applied_at) VALUES (?, ?, ?, UTC_TIMESTAMP(3))`;
+const SET_AGAIN = `UPDATE ${HISTORY} SET checksum = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?`;
+const UPDATE = `UPDATE ${HISTORY} SET checksum = ? WHERE name = ?`;
+const DELETE = `DELETE FROM ${HISTORY} WHERE name = ?`;
 
 /** The last two are missing from a table that TypeORM made. */
 interface Row {
@@ -51,10 +51,10 @@ export interface Standing {
 /** The history's table as it has to be, before anything is recorded. */
 export const historyTable: Step = {
   text: CREATE,
-  subject: TABLE,
+  subject: HISTORY,
   pending: ({ tables }) => {
-    const sql = missingOf(tables.get(TABLE));
-    return sql === undefined ? undefined : { sql, table: TABLE, blocks: "nobody", rebuilds: false };
+    const sql = missingOf(tables.get(HISTORY));
+    return sql === undefined ? undefined : { sql, table: HISTORY, blocks: "nobody", rebuilds: false };
   },
 };
 
@@ -62,8 +62,8 @@ export const historyTable: Step = {
 function missingOf(table: LiveTable | undefined): string | undefined {
   if (!table) return CREATE;
   if (!table.columns.some(({ name }) => name === "checksum"))
-    return `ALTER TABLE ${TABLE} ADD ${CHECKSUM}, ADD ${APPLIED_AT}, ${CONVERT}`;
-  return table.collation === COLLATION ? undefined : `ALTER TABLE ${TABLE} ${CONVERT}`;
+    return `ALTER TABLE ${HISTORY} ADD ${CHECKSUM}, ADD ${APPLIED_AT}, ${CONVERT}`;
+  return table.collation === COLLATION ? undefined : `ALTER TABLE ${HISTORY} ${CONVERT}`;
 }
 
 /** In the order of their timestamps; empty where there is no table. */
@@ -121,26 +121,27 @@ export function needsOf(standings: readonly Standing[]): Need[] {
   return standings.flatMap(({ migration }) => migration.upSteps.flatMap((step) => step.needs ?? []));
 }
 
+/** A statement that changes the history. */
+export type Entry = readonly [sql: string, parameters: readonly unknown[]];
+
 /** After the last step up. */
-export async function recordApplied(queryable: Queryable, { migration, row }: Standing): Promise<void> {
+export function applied({ migration, row }: Standing): Entry {
   const { name, timestamp, checksum } = migration;
-  if (row) await queryable.query(SET_AGAIN, [checksum, name]);
-  else await queryable.query(INSERT, [timestamp, name, checksum]);
+  return row ? [SET_AGAIN, [checksum, name]] : [INSERT, [timestamp, name, checksum]];
 }
 
 /** Rows that TypeORM wrote get the checksum of what is here: from now on an edit is noticed. */
-export async function fillChecksums(queryable: Queryable, standings: readonly Standing[]): Promise<void> {
-  for (const standing of standings)
-    if (standing.row && standing.row.checksum === null)
-      await queryable.query(UPDATE, [standing.migration.checksum, standing.migration.name]);
+export function missingChecksums(standings: readonly Standing[]): Entry[] {
+  const unsigned = standings.filter(({ row }) => row && row.checksum === null);
+  return unsigned.map(({ migration: { name, checksum } }) => [UPDATE, [checksum, name]]);
 }
 
 /** Before the first step down. */
-export async function recordReverting(queryable: Queryable, { migration }: Standing): Promise<void> {
-  await queryable.query(UPDATE, [REVERTING, migration.name]);
+export function reverting({ migration }: Standing): Entry {
+  return [UPDATE, [REVERTING, migration.name]];
 }
 
 /** After the last step down. */
-export async function recordReverted(queryable: Queryable, { migration }: Standing): Promise<void> {
-  await queryable.query(DELETE, [migration.name]);
+export function reverted({ migration }: Standing): Entry {
+  return [DELETE, [migration.name]];
 }

@@ -1,5 +1,5 @@
 import { refuseUnfit } from "./adoption.js";
-import { compareHistory, historyTable, needsOf, readHistory } from "./history.js";
+import { compareHistory, HISTORY, historyTable, needsOf, readHistory } from "./history.js";
 import type { TableSize } from "./liveSchema.js";
 import { type Queryable, readLiveSchema, readTableSizes } from "./schemaReader.js";
 import type { Blocks, Step } from "./step.js";
@@ -42,7 +42,7 @@ export async function planPending(
       return { sql, table, size: sizes.get(table), blocks, rebuilds };
     });
   return [
-    { name: "migrations", statements: planned([historyTable]) },
+    { name: HISTORY, statements: planned([historyTable]) },
     ...pending.map(({ migration: { name, upSteps } }) => ({ name, statements: planned(upSteps) })),
   ].filter(({ statements }) => statements.length > 0);
 }

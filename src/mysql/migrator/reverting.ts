@@ -1,11 +1,12 @@
 import { DataLossError } from "../../errors.js";
 import {
   compareHistory,
-  fillChecksums,
+  HISTORY,
   historyTable,
+  missingChecksums,
   readHistory,
-  recordReverted,
-  recordReverting,
+  reverted,
+  reverting,
   type Standing,
 } from "./history.js";
 import type { Migrating } from "./migrating.js";
@@ -24,17 +25,17 @@ export async function revertLast(
   const chosen = applied.toReversed().slice(0, count);
   if (chosen.length === 0) return [];
   if (!allowDataLoss) await requireEmpty(migrating, chosen);
-  await execution.run("migrations", [historyTable]);
-  await fillChecksums(session, standings);
+  await execution.run(HISTORY, [historyTable]);
+  for (const entry of missingChecksums(standings)) await execution.record(HISTORY, entry);
   for (const standing of chosen) await revert(migrating, standing);
   return chosen.map(({ migration }) => migration.name);
 }
 
-async function revert({ session, execution, tell }: Migrating, standing: Standing): Promise<void> {
+async function revert({ execution, tell }: Migrating, standing: Standing): Promise<void> {
   const { name, downSteps } = standing.migration;
-  await recordReverting(session, standing);
+  await execution.record(name, reverting(standing));
   await execution.run(name, downSteps);
-  await recordReverted(session, standing);
+  await execution.record(name, reverted(standing));
   tell({ kind: "reverted", migration: name, message: `Reverted ${name}` });
 }
 

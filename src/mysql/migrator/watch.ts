@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { withDeadline } from "../../deadline.js";
 import { type DataError, DeadlineExceededError, DriverError, OperationAbortedError, QueryError } from "../../errors.js";
 import { withLease } from "../borrowing.js";
+import { lockName } from "./lock.js";
 import { pause } from "./pause.js";
 import type { Tell } from "./progress.js";
 import type { MigratorSession } from "./session.js";
@@ -24,9 +25,12 @@ export interface Work {
 
 const LOOK_EVERY_MS = 1_000;
 const INTERRUPT_WITHIN_MS = 5_000;
-const PROCESS = "SELECT * FROM information_schema.PROCESSLIST WHERE ID = ?";
+/** While a trigger of another user's runs, the connection is listed as that user's; who has the lock everyone may see. */
+const LOOK = `SELECT locked.holder, p.* FROM (SELECT IS_USED_LOCK(?) AS holder) AS locked
+  LEFT JOIN information_schema.PROCESSLIST p ON p.ID = ?`;
 
-interface ProcessRow {
+interface Look {
+  readonly holder: string | number | null;
   readonly STATE: string | null;
   /** MariaDB's. */
   readonly PROGRESS?: string | number;
@@ -42,15 +46,17 @@ export class Watch {
   readonly #session: MigratorSession;
   readonly #options: WatchOptions;
   readonly #over = new AbortController();
+  readonly #lock: string;
   readonly #looking: Promise<void>;
   #work: (Work & { readonly since: number }) | undefined;
   #answeredAt = performance.now();
-  #seen = false;
+  #locked = false;
 
   constructor(dataSource: DataSource, session: MigratorSession, options: WatchOptions) {
     this.#dataSource = dataSource;
     this.#session = session;
     this.#options = options;
+    this.#lock = lockName(String(dataSource.options.database));
     this.#looking = this.#lookOn();
     options.interrupt?.addEventListener("abort", this.#interrupt, { once: true });
   }
@@ -91,7 +97,8 @@ export class Watch {
   async #lookOn(): Promise<void> {
     while (await pause(LOOK_EVERY_MS, this.#over.signal)) {
       try {
-        this.#learn(await this.#ask<ProcessRow>(PROCESS, this.#patienceMs()));
+        const id = this.#session.connectionId ?? 0;
+        this.#learn(await this.#ask<Look>(LOOK, [this.#lock, id], this.#patienceMs()));
         this.#answeredAt = performance.now();
       } catch (error) {
         if (this.#over.signal.aborted) return;
@@ -111,28 +118,27 @@ export class Watch {
     return Math.max(LOOK_EVERY_MS, this.#options.silenceMs - this.#silentMs());
   }
 
-  #ask<Row>(sql: string, timeoutMs: number): Promise<Row[]> {
+  #ask<Row>(sql: string, parameters: unknown[], timeoutMs: number): Promise<Row[]> {
     const overdue = () => new DeadlineExceededError("The server does not answer the migrator's watch");
     const options = { timeoutMs, overdue, signal: this.#over.signal };
     return withDeadline(options, (deadline) =>
-      withLease(this.#dataSource, deadline, ({ runner }) => runner.query(sql, [this.#session.connectionId ?? 0]), {
-        spare: true,
-      }),
+      withLease(this.#dataSource, deadline, ({ runner }) => runner.query(sql, parameters), { spare: true }),
     );
   }
 
-  /** Behind a proxy the watch may look at another server, where the session is never seen. */
-  #learn([row]: readonly ProcessRow[]): void {
-    if (!row && this.#seen) this.#session.cut(lost());
-    this.#seen ||= row !== undefined;
-    if (row && this.#work) this.#tellOf(row, this.#work);
+  /** Behind a proxy the watch may look at another server, where the session never has the lock. */
+  #learn([look]: readonly Look[]): void {
+    const holds = Number(look?.holder ?? 0) === this.#session.connectionId;
+    if (this.#locked && !holds) this.#session.cut(lost());
+    this.#locked ||= holds;
+    if (look && this.#work) this.#tellOf(look, this.#work);
   }
 
-  #tellOf(row: ProcessRow, { migration, table, since }: Work & { since: number }): void {
+  #tellOf(look: Look, { migration, table, since }: Work & { since: number }): void {
     const elapsedMs = Math.round(performance.now() - since);
     if (elapsedMs < LOOK_EVERY_MS) return;
-    const state = row.STATE || undefined;
-    const percent = Number(row.PROGRESS) > 0 ? Number(row.PROGRESS) : undefined;
+    const state = look.STATE || undefined;
+    const percent = Number(look.PROGRESS) > 0 ? Number(look.PROGRESS) : undefined;
     const details = [state, percent !== undefined && `${percent} %`].filter(Boolean).join(", ");
     const message = `${migration}: ${table}, ${Math.round(elapsedMs / 1_000)} s${details && ` (${details})`}`;
     this.#options.tell({ kind: "running", migration, table, elapsedMs, state, percent, message });
@@ -144,7 +150,7 @@ export class Watch {
       this.#session.cut(aborted());
       return;
     }
-    const killing = this.#ask("KILL QUERY ?", INTERRUPT_WITHIN_MS);
+    const killing = this.#ask("KILL QUERY ?", [this.#session.connectionId], INTERRUPT_WITHIN_MS);
     killing.catch(() => this.#session.cut(aborted()));
   };
 
@@ -164,6 +170,8 @@ function aborted(): DataError {
 
 function lost(): DataError {
   return new QueryError(
-    new DriverError("The server no longer knows the migrator's connection", { driverCode: "PROTOCOL_CONNECTION_LOST" }),
+    new DriverError("The server has lost the migrator's connection, and with it the lock", {
+      driverCode: "PROTOCOL_CONNECTION_LOST",
+    }),
   );
 }

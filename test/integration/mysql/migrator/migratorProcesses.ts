@@ -1,34 +1,38 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import type { Order, Report } from "./fixtures/migratorProcess.js";
-
-const FIXTURE = fileURLToPath(new URL("fixtures/migratorProcess.ts", import.meta.url));
 
 /** A process that migrates when told to; it has loaded all it needs before it is told. */
 export class MigratorProcess {
   readonly #child: ChildProcess;
   readonly #ready: Promise<unknown>;
+  #words = "";
 
-  constructor() {
+  /** @param file the compiled fixture */
+  constructor(file: string) {
     // Without the coverage of the tests: writing it takes longer than the process lives.
-    this.#child = fork(FIXTURE, { execArgv: ["--import", "tsx"], env: { PATH: process.env.PATH } });
+    const stdio: StdioOptions = ["ignore", "pipe", "inherit", "ipc"];
+    this.#child = fork(file, { execArgv: [], env: { PATH: process.env.PATH }, stdio });
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#words += text;
+    });
     this.#ready = once(this.#child, "message");
     // A process may die of what it is told, which its reader learns otherwise.
     this.#ready.catch(() => undefined);
   }
 
-  /** Its report; undefined when it died by SIGKILL. */
-  async obey(order: Order): Promise<Report | undefined> {
+  /** Its report, or what it died of. */
+  async obey(order: Order): Promise<Report | { readonly diedOf: string }> {
     await this.#ready;
-    const report = once(this.#child, "message") as Promise<[Report]>;
-    const exit = once(this.#child, "exit");
+    const over = new AbortController();
+    const report = once(this.#child, "message", over).then(([told]) => told as Report);
+    const death = once(this.#child, "close", over).then(([code, signal]) => {
+      if (signal !== "SIGKILL") throw new Error(`The process ended by itself: ${code}`);
+      return { diedOf: this.#words };
+    });
+    for (const outcome of [report, death]) outcome.catch(() => undefined);
     this.#child.send(order);
-    const [outcome] = await Promise.race([report, exit]);
-    if (typeof outcome === "object" && outcome !== null) return outcome;
-    const [code, signal] = await exit;
-    if (signal === "SIGKILL") return undefined;
-    throw new Error(`The process ended by itself: ${code}`);
+    return Promise.race([report, death]).finally(() => over.abort());
   }
 
   kill(): void {

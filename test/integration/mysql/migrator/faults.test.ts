@@ -1,0 +1,300 @@
+import { expect } from "chai";
+import type { QueryRunner } from "typeorm";
+import { migrations } from "../../../../migrations/index.js";
+import type { DataSource } from "../../../../src/mysql/dataSource.js";
+import { type MigrationOptions, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
+import { SteppedMigration } from "../../../../src/mysql/migrator/steppedMigration.js";
+import { addIndex, fill } from "../../../../src/mysql/migrator/steps.js";
+import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
+import { asAdmin, failureOf, mysqlConfig, timedFailureOf, withDataSource } from "../testDataSource.js";
+import { freshDatabase, schemaOf, withMigrations } from "./freshDatabase.js";
+
+/** As long as a rebuild may take, in a statement that can be stopped. */
+class SleepLong1000000000001 extends SteppedMigration {
+  readonly upSteps = [fill("notes", "INSERT INTO notes SELECT SLEEP(0.2) FROM information_schema.COLLATIONS")];
+  readonly downSteps = [];
+}
+
+class IndexNotes1000000000002 extends SteppedMigration {
+  readonly upSteps = [addIndex("notes", { name: "idx_notes", unique: false, columns: ["n"] })];
+  readonly downSteps = [];
+}
+
+describe("migrations when things go wrong", function () {
+  this.timeout(120_000);
+  let server: MysqlServer;
+  let environment: Environment;
+  let expected: string;
+  let databases = 0;
+
+  before(async () => {
+    server = await startMysqlServer();
+    const fresh = await freshDatabase(server, "expected");
+    await runMigrations(mysqlConfig(fresh));
+    expected = await schemaOf(fresh);
+  });
+  after(() => server?.stop());
+  beforeEach(async () => {
+    databases += 1;
+    environment = await freshDatabase(server, `faults_${databases}`);
+  });
+
+  const run = (options?: MigrationOptions) => runMigrations(mysqlConfig(environment), options);
+  const query = (sql: string) => withDataSource(environment, {}, (dataSource) => dataSource.query(sql));
+  const expectWhole = async () => {
+    expect(await schemaOf(environment)).to.equal(expected);
+    const recorded = await query("SELECT name FROM migrations ORDER BY timestamp");
+    expect(recorded).to.deep.equal(migrations.map(({ name }) => ({ name })));
+  };
+
+  interface Tapped {
+    readonly sql: string;
+    /** The statement with its parameters. */
+    readonly whole: string;
+    /** How many statements that change something were sent before this one. */
+    readonly nth: number;
+    readonly connectionId: number;
+  }
+
+  /** Runs the migrations; before each statement that changes something `tap` is called, and what it returns is sent. */
+  const runTapped = (tap: (tapped: Tapped) => string | Promise<string>, options: MigrationOptions = {}) => {
+    let nth = 0;
+    const tapping = (migrator: DataSource, runner: QueryRunner) => {
+      const send = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+      const connection = async () => ((await send("SELECT CONNECTION_ID() AS id")) as { id: unknown }[])[0]?.id;
+      runner.query = async (sql: string, ...rest: unknown[]) => {
+        if (/^(SELECT|SHOW|SET|KILL)\b/.test(sql)) return (await send(sql, ...rest)) as never;
+        const tapped = await tap({
+          sql,
+          whole: JSON.stringify([sql, ...rest]),
+          nth,
+          connectionId: Number(await connection()),
+        });
+        nth += 1;
+        return (await (tapped === sql ? send(sql, ...rest) : send(tapped))) as never;
+      };
+      return migrator && runner;
+    };
+    return withMigrations(
+      environment,
+      undefined,
+      (migrator) => {
+        const createQueryRunner = migrator.createQueryRunner.bind(migrator);
+        migrator.createQueryRunner = (mode) => tapping(migrator, createQueryRunner(mode));
+        return migrator.runMigrations();
+      },
+      options,
+    );
+  };
+
+  it("converge when the connection is killed at each statement in turn, before it or during it", () =>
+    withDataSource(asAdmin(server), {}, async (killer) => {
+      const killedAt = new Set<string>();
+      const failedRun = () => {
+        const before = killedAt.size;
+        return runTapped(async ({ sql, whole, connectionId }) => {
+          if (killedAt.size > before || killedAt.has(whole)) return sql;
+          killedAt.add(whole);
+          const killing = killer.query("KILL ?", [connectionId]);
+          // Whether the server still does the others is left to chance.
+          if (before % 2 === 0) await killing;
+          else killing.catch(() => undefined);
+          return sql;
+        }).then(
+          () => false,
+          (error: Error) => {
+            expect(error.name, error.message).to.be.oneOf(["MigrationFailedError", "QueryError"]);
+            return true;
+          },
+        );
+      };
+      let failures = 0;
+      while (await failedRun()) failures += 1;
+      expect(killedAt.size).to.be.above(40);
+      expect(failures).to.be.at.least(killedAt.size / 2);
+      await expectWhole();
+    }));
+
+  it("try each statement again that meets a lock wait time-out, the history's own too", async () => {
+    const met = new Set<string>();
+    const events: MigrationEvent[] = [];
+    const late = ({ sql, whole }: Tapped) => {
+      const answer = met.has(whole) ? sql : "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205";
+      met.add(whole);
+      return answer;
+    };
+    await runTapped(late, { onProgress: (event) => events.push(event) });
+    expect(met.size).to.be.above(40);
+    expect(events.filter(({ kind }) => kind === "retrying")).to.have.length(met.size);
+    await expectWhole();
+  });
+
+  it("wait a second at most behind an open transaction, so that nobody queues behind them for longer, and try again", () =>
+    withDataSource(asAdmin(server), {}, async (admin) => {
+      await query("CREATE TABLE notes (n int)");
+      const holder = admin.createQueryRunner();
+      await holder.query(`USE ${environment.MYSQL_DB_NAME}`);
+      const [{ id }] = await holder.query("SELECT CONNECTION_ID() AS id");
+      await holder.query("START TRANSACTION");
+      await holder.query("SELECT * FROM notes");
+      const events: MigrationEvent[] = [];
+      const reads: Promise<number>[] = [];
+      const options: MigrationOptions = {
+        onProgress: (event) => {
+          events.push(event);
+          if (event.kind === "statement" && event.table === "notes") reads.push(timed(query("SELECT * FROM notes")));
+          if (event.kind === "retrying" && event.attempt === 2) void holder.release();
+        },
+      };
+      const asWatchful = { ...asAdmin(server), MYSQL_DB_NAME: environment.MYSQL_DB_NAME };
+      await withMigrations(asWatchful, [IndexNotes1000000000002], (migrator) => migrator.runMigrations(), options);
+      const retries = events.flatMap((event) => (event.kind === "retrying" ? [event] : []));
+      expect(retries.map(({ attempt }) => attempt)).to.deep.equal([1, 2]);
+      expect(retries[0]?.heldBy.map(({ connectionId }) => connectionId)).to.deep.equal([Number(id)]);
+      expect(retries[0]?.message).to.include(`in use by connection ${id} (admin@`);
+      for (const ms of await Promise.all(reads)) expect(ms).to.be.below(5_000);
+      expect(reads).to.have.length(1);
+    }));
+
+  it("give up with a typed error that names the table and, where that may be seen, who holds it", () =>
+    withDataSource(environment, {}, async (dataSource) => {
+      await query("CREATE TABLE notes (n int)");
+      const holder = dataSource.createQueryRunner();
+      const [{ id }] = await holder.query("SELECT CONNECTION_ID() AS id");
+      await holder.query("START TRANSACTION");
+      await holder.query("SELECT * FROM notes");
+      const give = (user: Environment) =>
+        failureOf(
+          withMigrations(user, [IndexNotes1000000000002], (migrator) => migrator.runMigrations(), {
+            blockedTimeoutMs: 1,
+          }),
+        );
+      const [blind, sighted] = [
+        await give(environment),
+        await give({ ...asAdmin(server), MYSQL_DB_NAME: environment.MYSQL_DB_NAME }),
+      ];
+      for (const error of [blind, sighted])
+        expect(error).to.include({ code: "ErrMigrationBlocked", table: "notes", migration: "IndexNotes1000000000002" });
+      expect(blind.message).to.include("with the privilege PROCESS");
+      expect(sighted.message).to.include(`by connection ${id} (doordarshan@`);
+      await holder.release();
+    }));
+
+  it("end within a bounded time when the server freezes in the middle of a step, and go on when it answers again", async () => {
+    const { error, ms } = await timedFailureOf(
+      runTapped(
+        async ({ sql, nth }) => {
+          if (nth === 9) await server.pause();
+          return sql;
+        },
+        { silenceTimeoutMs: 2_000 },
+      ),
+    ).finally(() => server.resume());
+    expect(error).to.have.property("code", "ErrDeadlineExceeded");
+    expect(error.message).to.match(/has not answered for \d+ ms while CreateMeetingTables\d+ changed \w+/);
+    expect(ms).to.be.below(15_000);
+    await run();
+    await expectWhole();
+  });
+
+  it("tell what a long statement does, and stop it at once when they are interrupted", async () => {
+    await query("CREATE TABLE notes (n int)");
+    const interrupt = new AbortController();
+    const running: MigrationEvent[] = [];
+    const options: MigrationOptions = {
+      interrupt: interrupt.signal,
+      onProgress: (event) => {
+        if (event.kind !== "running") return;
+        running.push(event);
+        interrupt.abort();
+      },
+    };
+    const { error, ms } = await timedFailureOf(
+      withMigrations(environment, [SleepLong1000000000001], (migrator) => migrator.runMigrations(), options),
+    );
+    expect(error).to.have.property("code", "ErrAborted");
+    expect(ms).to.be.below(30_000);
+    expect(running[0]).to.include({ migration: "SleepLong1000000000001", table: "notes" });
+    expect(running[0]).to.have.property("elapsedMs").that.is.at.least(1_000);
+    expect(running[0]?.message).to.match(/^SleepLong1000000000001: notes, \d+ s \(.*\)$/);
+    expect(await query("SELECT * FROM migrations")).to.deep.equal([]);
+    expect(await query("SELECT * FROM notes")).to.deep.equal([]);
+  });
+
+  it("stop before the next statement when the caller's signal fires, and go on at the next run", async () => {
+    const abort = new AbortController();
+    let statements = 0;
+    const onProgress = ({ kind }: MigrationEvent) => {
+      if (kind === "statement") statements += 1;
+      if (statements === 5) abort.abort();
+    };
+    expect(await failureOf(run({ signal: abort.signal, onProgress }))).to.have.property("code", "ErrAborted");
+    expect(statements).to.equal(5);
+    await run();
+    await expectWhole();
+  });
+
+  it("do it with a lock where the engine cannot do it online, and say so first", async () => {
+    await withMigrations(environment, migrations.slice(0, 1), (migrator) => migrator.runMigrations());
+    await query("ALTER TABLE router_meeting ADD FULLTEXT KEY odd (container_id)");
+    const told: { sql: string; blocks: string }[] = [];
+    await run({ onProgress: (event) => event.kind === "statement" && told.push(event) });
+    const [first, second] = told.filter(({ sql }) => sql.includes("router_meeting ADD PRIMARY KEY"));
+    expect(first?.sql).to.include("LOCK=NONE");
+    expect(second).to.deep.include({ blocks: "writers" });
+    expect(second?.sql).to.include("ALGORITHM=COPY, LOCK=SHARED");
+    await query("ALTER TABLE router_meeting DROP KEY odd");
+    await query("ALTER TABLE router_meeting ENGINE=InnoDB");
+    await expectWhole();
+  });
+
+  it("name the migration and the table where a statement fails, and go on once its cause is gone", async () => {
+    await withMigrations(environment, migrations.slice(0, 2), (migrator) => migrator.runMigrations());
+    await query("ALTER TABLE router_meeting RENAME COLUMN container_id TO elsewhere");
+    const error = await failureOf(run());
+    expect(error).to.include({ code: "ErrMigrationFailed", table: "router_meeting" });
+    expect(error.message).to.match(/^AddOperationIndexes\d+ failed at router_meeting: /);
+    await query("ALTER TABLE router_meeting RENAME COLUMN elsewhere TO container_id");
+    await run();
+    await expectWhole();
+  });
+
+  it("come back to triggers that the server refused, and to what counts on them, once it lets them be", async () => {
+    const args = ["--log-bin=bin", "--server-id=1", "--log-bin-trust-function-creators=OFF"];
+    const strict = await startMysqlServer({ args });
+    try {
+      const events: MigrationEvent[] = [];
+      const again = () => runMigrations(mysqlConfig(strict.environment), { onProgress: (event) => events.push(event) });
+      const seen = (kind: MigrationEvent["kind"]) => events.filter((event) => event.kind === kind);
+      await again();
+      expect(await again()).to.deep.equal([]);
+      expect(seen("refused")).to.have.length(2);
+      expect(seen("completed")).to.deep.equal([]);
+      await withDataSource(strict.environment, {}, (dataSource) =>
+        dataSource.query("INSERT INTO worker_container (container_id, worker_id) VALUES ('c', 'w')"),
+      );
+      await withDataSource(asAdmin(strict), {}, (admin) =>
+        admin.query("SET GLOBAL log_bin_trust_function_creators = 1"),
+      );
+      expect(await again()).to.deep.equal([]);
+      expect(seen("completed").map((event) => "migration" in event && event.migration)).to.deep.equal([
+        "AddTriggers1795316400000",
+        "CountLoads1795320000000",
+      ]);
+      expect(await schemaOf(strict.environment)).to.equal(expected);
+      const counted = await withDataSource(strict.environment, {}, (dataSource) =>
+        dataSource.query("SELECT worker_id FROM worker_load"),
+      );
+      expect(counted).to.deep.equal([{ worker_id: "w" }]);
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+async function timed(promise: Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await promise;
+  return performance.now() - began;
+}
