@@ -25,8 +25,11 @@ const TABLES: readonly (readonly [name: string, definitions: readonly string[]])
       `container_id ${ID} NOT NULL`,
       `tenant ${NAME} NULL`,
       "free bigint NOT NULL DEFAULT 0",
+      "smallest_room bigint NOT NULL DEFAULT 0",
+      "largest_room bigint NOT NULL DEFAULT 0",
       "PRIMARY KEY (container_id)",
-      "KEY idx_container_load_tenant_free (tenant, free, container_id)",
+      // The last two let most nodes that lack room on single workers be passed over without looking any of that up.
+      "KEY idx_container_load_tenant_free (tenant, free, container_id, smallest_room, largest_room)",
     ],
   ],
   [
