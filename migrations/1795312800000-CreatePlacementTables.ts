@@ -32,8 +32,14 @@ const TABLES: readonly TableDefinition[] = [
       requiredId("container_id"),
       { name: "tenant", type: "varchar(255)", nullable: true },
       { name: "free", type: "bigint", nullable: false, default: "0" },
+      { name: "smallest_room", type: "bigint", nullable: false, default: "0" },
+      { name: "largest_room", type: "bigint", nullable: false, default: "0" },
     ],
-    indexes: [primary("container_id"), index("idx_container_load_tenant_free", "tenant", "free", "container_id")],
+    indexes: [
+      primary("container_id"),
+      // The last two let most nodes that lack room on single workers be passed over without looking any of that up.
+      index("idx_container_load_tenant_free", "tenant", "free", "container_id", "smallest_room", "largest_room"),
+    ],
     foreignKeys: [],
   },
   {

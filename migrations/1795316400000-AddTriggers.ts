@@ -3,7 +3,7 @@ import { createTrigger, dropTrigger } from "../src/mysql/migrator/steps.js";
 
 const ID = "varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
-const left = (row: "NEW" | "OLD") => `GREATEST(${row}.capacity - ${row}.used, 0)`;
+const left = (row: "NEW" | "w") => `GREATEST(${row}.capacity - ${row}.used, 0)`;
 const amount = (row: string) =>
   `COALESCE(${row}.producer_capacity, 0) + COALESCE(${row}.consumer_capacity, 0) + COALESCE(${row}.capacity, 0)`;
 
@@ -22,10 +22,25 @@ const charging = (body: string) => `BEGIN
   ${body}
 END`;
 
-const addToContainer = `INSERT INTO container_load (container_id, tenant, free)
-  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id), ${left("NEW")})
-  ON DUPLICATE KEY UPDATE free = free + ${left("NEW")};`;
-const takeFromContainer = `UPDATE container_load SET free = free - ${left("OLD")} WHERE container_id = OLD.container_id;`;
+/** Without reading other workers, whose gaps a booting node would lock against another that boots. */
+const addToContainer = `INSERT INTO container_load (container_id, tenant, free, smallest_room, largest_room)
+  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id),
+    ${left("NEW")}, ${left("NEW")}, ${left("NEW")})
+  ON DUPLICATE KEY UPDATE free = free + ${left("NEW")}, largest_room = GREATEST(largest_room, ${left("NEW")}),
+    smallest_room = COALESCE(LEAST(NULLIF(smallest_room, 0), NULLIF(${left("NEW")}, 0)), smallest_room + ${left("NEW")});`;
+/** Reads what others have committed by now: a snapshot may be older than the wait for the container's row. */
+const countContainer = (container: string) => `
+  SELECT COALESCE(SUM(${left("w")}), 0), COALESCE(MIN(NULLIF(${left("w")}, 0)), 0), COALESCE(MAX(${left("w")}), 0)
+    INTO the_free, the_smallest, the_largest FROM worker_load w FORCE INDEX (idx_worker_load_container)
+    WHERE w.container_id = ${container} LOCK IN SHARE MODE;
+  UPDATE container_load SET free = the_free, smallest_room = the_smallest, largest_room = the_largest
+    WHERE container_id = ${container};`;
+const counting = (body: string) => `BEGIN
+  DECLARE the_free bigint;
+  DECLARE the_smallest bigint;
+  DECLARE the_largest bigint;
+  ${body}
+END`;
 const routersOf = (row: "NEW" | "OLD") =>
   `(SELECT COALESCE(SUM(${amount("rm")}), 0) FROM router_meeting rm WHERE rm.router_id = ${row}.router_id)`;
 
@@ -65,14 +80,12 @@ const TRIGGERS: readonly (readonly [event: string, table: string, body: string])
   [
     "AFTER UPDATE",
     "worker_load",
-    `IF OLD.container_id <=> NEW.container_id THEN
-       UPDATE container_load SET free = free + ${left("NEW")} - ${left("OLD")} WHERE container_id = NEW.container_id;
-     ELSE
-       ${takeFromContainer}
-       IF NEW.container_id IS NOT NULL THEN ${addToContainer} END IF;
-     END IF`,
+    counting(
+      `${countContainer("OLD.container_id")}
+       IF NEW.container_id IS NOT NULL AND NOT OLD.container_id <=> NEW.container_id THEN ${addToContainer} END IF;`,
+    ),
   ],
-  ["AFTER DELETE", "worker_load", takeFromContainer.slice(0, -1)],
+  ["AFTER DELETE", "worker_load", counting(countContainer("OLD.container_id"))],
   ["AFTER INSERT", "router_meeting", charging(charge(workerOf("NEW"), amount("NEW")))],
   [
     "AFTER UPDATE",

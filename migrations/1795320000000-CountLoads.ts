@@ -14,10 +14,12 @@ const COUNT_WORKERS = `INSERT INTO worker_load (worker_id, container_id, used)
      GROUP BY w.worker_id, w.container_id
    ) AS counted
    ON DUPLICATE KEY UPDATE container_id = counted.container_id, used = counted.used`;
-const COUNT_CONTAINERS = `INSERT INTO container_load (container_id, tenant, free)
-   SELECT counted.container_id, counted.tenant, counted.free
+const COUNT_CONTAINERS = `INSERT INTO container_load (container_id, tenant, free, smallest_room, largest_room)
+   SELECT counted.container_id, counted.tenant, counted.free, counted.smallest, counted.largest
    FROM (
-     SELECT c.container_id, h.tenant, COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0) AS free
+     SELECT c.container_id, h.tenant, COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0) AS free,
+       COALESCE(MIN(NULLIF(GREATEST(w.capacity - w.used, 0), 0)), 0) AS smallest,
+       COALESCE(MAX(GREATEST(w.capacity - w.used, 0)), 0) AS largest
      FROM (
        SELECT container_id FROM container_heartbeat
        UNION SELECT container_id FROM worker_container WHERE container_id IS NOT NULL
@@ -26,7 +28,8 @@ const COUNT_CONTAINERS = `INSERT INTO container_load (container_id, tenant, free
      LEFT JOIN worker_load w ON w.container_id = c.container_id
      GROUP BY c.container_id, h.tenant
    ) AS counted
-   ON DUPLICATE KEY UPDATE tenant = counted.tenant, free = counted.free`;
+   ON DUPLICATE KEY UPDATE tenant = counted.tenant, free = counted.free, smallest_room = counted.smallest,
+     largest_room = counted.largest`;
 
 /** On the way down the tables are emptied; an earlier migration's way down drops them. */
 export class CountLoads1795320000000 extends SteppedMigration {

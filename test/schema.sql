@@ -28,8 +28,10 @@ CREATE TABLE container_load (
   container_id varchar(64) COLLATE utf8mb4_bin NOT NULL,
   tenant varchar(255) COLLATE utf8mb4_bin NULL,
   free bigint NOT NULL DEFAULT 0,
+  smallest_room bigint NOT NULL DEFAULT 0,
+  largest_room bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (container_id),
-  KEY idx_container_load_tenant_free (tenant, free, container_id)
+  KEY idx_container_load_tenant_free (tenant, free, container_id, smallest_room, largest_room)
 ) ENGINE=InnoDB COLLATE=utf8mb4_bin;
 
 CREATE TABLE container_status (
@@ -283,22 +285,40 @@ CREATE TABLE worker_load (
 ) ENGINE=InnoDB COLLATE=utf8mb4_bin;
 
 CREATE TRIGGER trg_worker_load_after_delete AFTER DELETE ON worker_load FOR EACH ROW
-  UPDATE container_load SET free = free - GREATEST(OLD.capacity - OLD.used, 0) WHERE container_id = OLD.container_id
+  BEGIN
+  DECLARE the_free bigint;
+  DECLARE the_smallest bigint;
+  DECLARE the_largest bigint;
+  SELECT COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0), COALESCE(MIN(NULLIF(GREATEST(w.capacity - w.used, 0), 0)), 0), COALESCE(MAX(GREATEST(w.capacity - w.used, 0)), 0)
+  INTO the_free, the_smallest, the_largest FROM worker_load w FORCE INDEX (idx_worker_load_container)
+  WHERE w.container_id = OLD.container_id LOCK IN SHARE MODE;
+  UPDATE container_load SET free = the_free, smallest_room = the_smallest, largest_room = the_largest
+  WHERE container_id = OLD.container_id;
+  END
 ;
 
 CREATE TRIGGER trg_worker_load_after_insert AFTER INSERT ON worker_load FOR EACH ROW
-  IF NEW.container_id IS NOT NULL THEN INSERT INTO container_load (container_id, tenant, free)
-  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id), GREATEST(NEW.capacity - NEW.used, 0))
-  ON DUPLICATE KEY UPDATE free = free + GREATEST(NEW.capacity - NEW.used, 0); END IF
+  IF NEW.container_id IS NOT NULL THEN INSERT INTO container_load (container_id, tenant, free, smallest_room, largest_room)
+  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id),
+  GREATEST(NEW.capacity - NEW.used, 0), GREATEST(NEW.capacity - NEW.used, 0), GREATEST(NEW.capacity - NEW.used, 0))
+  ON DUPLICATE KEY UPDATE free = free + GREATEST(NEW.capacity - NEW.used, 0), largest_room = GREATEST(largest_room, GREATEST(NEW.capacity - NEW.used, 0)),
+  smallest_room = COALESCE(LEAST(NULLIF(smallest_room, 0), NULLIF(GREATEST(NEW.capacity - NEW.used, 0), 0)), smallest_room + GREATEST(NEW.capacity - NEW.used, 0)); END IF
 ;
 
 CREATE TRIGGER trg_worker_load_after_update AFTER UPDATE ON worker_load FOR EACH ROW
-  IF OLD.container_id <=> NEW.container_id THEN
-  UPDATE container_load SET free = free + GREATEST(NEW.capacity - NEW.used, 0) - GREATEST(OLD.capacity - OLD.used, 0) WHERE container_id = NEW.container_id;
-  ELSE
-  UPDATE container_load SET free = free - GREATEST(OLD.capacity - OLD.used, 0) WHERE container_id = OLD.container_id;
-  IF NEW.container_id IS NOT NULL THEN INSERT INTO container_load (container_id, tenant, free)
-  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id), GREATEST(NEW.capacity - NEW.used, 0))
-  ON DUPLICATE KEY UPDATE free = free + GREATEST(NEW.capacity - NEW.used, 0); END IF;
-  END IF
+  BEGIN
+  DECLARE the_free bigint;
+  DECLARE the_smallest bigint;
+  DECLARE the_largest bigint;
+  SELECT COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0), COALESCE(MIN(NULLIF(GREATEST(w.capacity - w.used, 0), 0)), 0), COALESCE(MAX(GREATEST(w.capacity - w.used, 0)), 0)
+  INTO the_free, the_smallest, the_largest FROM worker_load w FORCE INDEX (idx_worker_load_container)
+  WHERE w.container_id = OLD.container_id LOCK IN SHARE MODE;
+  UPDATE container_load SET free = the_free, smallest_room = the_smallest, largest_room = the_largest
+  WHERE container_id = OLD.container_id;
+  IF NEW.container_id IS NOT NULL AND NOT OLD.container_id <=> NEW.container_id THEN INSERT INTO container_load (container_id, tenant, free, smallest_room, largest_room)
+  VALUES (NEW.container_id, (SELECT tenant FROM container_heartbeat WHERE container_id = NEW.container_id),
+  GREATEST(NEW.capacity - NEW.used, 0), GREATEST(NEW.capacity - NEW.used, 0), GREATEST(NEW.capacity - NEW.used, 0))
+  ON DUPLICATE KEY UPDATE free = free + GREATEST(NEW.capacity - NEW.used, 0), largest_room = GREATEST(largest_room, GREATEST(NEW.capacity - NEW.used, 0)),
+  smallest_room = COALESCE(LEAST(NULLIF(smallest_room, 0), NULLIF(GREATEST(NEW.capacity - NEW.used, 0), 0)), smallest_room + GREATEST(NEW.capacity - NEW.used, 0)); END IF;
+  END
 ;

@@ -8,6 +8,17 @@ export interface Borrowed {
   readonly runner: QueryRunner;
 }
 
+/** Sends one statement outside of transactions. TypeORM is left out: a short one would take it a tenth longer. */
+export async function sendAlone<T>(dataSource: DataSource, sql: string, params: readonly unknown[]): Promise<T> {
+  const lease = await poolOf(dataSource).acquire();
+  try {
+    const [rows] = await lease.promise().query(sql, params);
+    return rows as T;
+  } finally {
+    lease.release();
+  }
+}
+
 /**
  * Runs `work` with a connection of its own. When the deadline comes first the connection is cut at its socket,
  * not given back busy, and the caller gets the deadline's error even if `work` never settles.

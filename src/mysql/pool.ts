@@ -98,7 +98,7 @@ export class GuardedPool {
   }
 
   getConnection(done: (error: DataError | null, lease?: Lease) => void): void {
-    this.#acquire().then((lease) => done(null, lease), done);
+    this.acquire().then((lease) => done(null, lease), done);
   }
 
   /** Whoever acquires inside `run` does so in this way. */
@@ -125,7 +125,11 @@ export class GuardedPool {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #acquire(): Promise<Lease> {
+  /**
+   * A connection to be given back with `release`.
+   * @throws AcquireTimeoutError, OperationAbortedError, QueryError
+   */
+  async acquire(): Promise<Lease> {
     const { signal, spare } = this.#borrowing.getStore() ?? {};
     const { acquireTimeoutMs } = this.#options.config;
     const began = performance.now();

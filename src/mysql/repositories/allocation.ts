@@ -57,8 +57,11 @@ export async function allocateRoom(database: Database, request: AllocationReques
   throw new NoCapacityError(tenant, `${producerCapacity} producer and ${consumerCapacity} consumer streams`);
 }
 
-/** A worker takes the producers, and the others together have room for the consumers. */
-const ROOM_APART = `AND EXISTS (
+/**
+ * A worker takes the producers, and the others together have room for the consumers. What the index holds comes first: it
+ * lets most nodes that lack such room be passed over by the index alone. A full worker takes no producer, unless of no capacity.
+ */
+const ROOM_APART = `AND l.largest_room >= ? AND (? = 0 OR l.free - l.smallest_room >= ?) AND EXISTS (
   SELECT 1 FROM worker_load w FORCE INDEX (idx_worker_load_room) WHERE w.container_id = l.container_id
   AND w.capacity - w.used >= ? AND l.free - (w.capacity - w.used) >= ?
 )`;
@@ -81,7 +84,7 @@ export async function findCandidates(database: Database, query: CandidateQuery):
       tenant,
       producerCapacity + consumerCapacity,
       ...(except.length > 0 ? [except] : []),
-      ...(anyWorker ? [] : [producerCapacity, consumerCapacity]),
+      ...(anyWorker ? [] : [producerCapacity, producerCapacity, consumerCapacity, producerCapacity, consumerCapacity]),
     ],
   );
   if (nodes.length === 0) return [];

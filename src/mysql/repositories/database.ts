@@ -1,5 +1,6 @@
 import type { DataSource, EntityManager } from "typeorm";
 import { QueryError } from "../../errors.js";
+import { sendAlone } from "../borrowing.js";
 import { runTransaction, type TransactionOptions } from "../transaction.js";
 
 /** What a repository asks: the pool, or one transaction. Values travel as `?` parameters only. */
@@ -19,13 +20,13 @@ const NO_REFERENCED_ROW = 1452;
 
 export function poolDatabase(dataSource: DataSource): Database {
   return {
-    ...statementsOf(dataSource),
+    ...statementsOf((sql, params) => sendAlone(dataSource, sql, params)),
     transaction: (work, options) => runTransaction(dataSource, (tx) => work(transactionDatabase(tx.manager)), options),
   };
 }
 
 export function transactionDatabase(manager: EntityManager): Database {
-  const statements = statementsOf(manager);
+  const statements = statementsOf((sql, params) => manager.query(sql, params as unknown[]));
   let savepoints = 0;
   const database: Database = {
     ...statements,
@@ -47,8 +48,10 @@ export function transactionDatabase(manager: EntityManager): Database {
   return database;
 }
 
-function statementsOf(source: DataSource | EntityManager): Pick<Database, "query" | "execute"> {
-  const ask = <T>(sql: string, params: readonly unknown[] = []): Promise<T> => source.query(sql, params as unknown[]);
+type Send = <T>(sql: string, params: readonly unknown[]) => Promise<T>;
+
+function statementsOf(send: Send): Pick<Database, "query" | "execute"> {
+  const ask = <T>(sql: string, params: readonly unknown[] = []): Promise<T> => send(sql, params);
   return { query: ask, execute: ask };
 }
 

@@ -71,9 +71,11 @@ const CONSUMERS = `SELECT participant_id AS participantId, target_participant_id
     consumer_id AS consumerId, kind, transport_id AS transportId
   FROM participant_consumers WHERE meeting_id = ? ORDER BY participant_id, consumer_id`;
 
+/** One transaction is one moment, whatever the server's default is; one that is joined is as the caller began it. */
+const ONE_MOMENT = { isolation: "REPEATABLE READ" } as const;
+
 /** @throws MeetingNotFoundError */
 export function describeMeeting(database: Database, meetingId: string): Promise<MeetingDescription> {
-  // One transaction is one moment.
   return database.transaction(async (tx) => {
     const [status] = await tx.query<{ enabled: number | null }>(
       "SELECT enabled FROM meeting_status WHERE meeting_id = ?",
@@ -90,5 +92,5 @@ export function describeMeeting(database: Database, meetingId: string): Promise<
       producers: await tx.query<ProducerDescription>(PRODUCERS, [meetingId]),
       consumers: await tx.query<ConsumerDescription>(CONSUMERS, [meetingId]),
     };
-  });
+  }, ONE_MOMENT);
 }

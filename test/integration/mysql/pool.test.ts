@@ -8,6 +8,9 @@ import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { recordingLogger } from "../../support/recordingLogger.js";
 import { asAdmin, failureOf, mysqlConfig, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
+const ENDLESS = `SELECT 'none' FROM information_schema.COLUMNS a, information_schema.COLUMNS b, information_schema.COLUMNS c
+  WHERE CONCAT(a.COLUMN_NAME, b.COLUMN_NAME, c.COLUMN_NAME) = 'none'`;
+
 describe("the pooled DataSource", function () {
   this.timeout(120_000);
   let server: MysqlServer;
@@ -240,7 +243,8 @@ describe("the pooled DataSource", function () {
       const wrong = await failureOf(stream("SELECT 'canary' canary canary"));
       expect(wrong).to.be.instanceOf(QueryError).and.include({ errno: 1064 });
       expect(inspect(wrong, { depth: 9 })).to.not.contain("canary");
-      expect(await failureOf(stream("SELECT SLEEP(5) FROM (SELECT 1) t"))).to.be.instanceOf(DeadlineExceededError);
+      // Not SLEEP: MySQL's answers with a row when the server's own limit, which ends at the same moment, wakes it.
+      expect(await failureOf(stream(ENDLESS))).to.be.instanceOf(DeadlineExceededError);
       expect(await stream("SELECT 'three' AS n")).to.equal('{"n":"three"}');
       const halfway = dataSource.createQueryRunner();
       for await (const row of await halfway.stream(

@@ -96,6 +96,16 @@ describe("FleetRepository", function () {
   });
 
   describe("allocate", () => {
+    /** How often the server looked for a key meanwhile, and how that ended. */
+    const lookups = async (work: () => Promise<unknown>) => {
+      const count = async () => {
+        const [row] = await bench.dataSource.query("SHOW GLOBAL STATUS LIKE 'Handler_read_key'");
+        return Number(row.Value);
+      };
+      const before = await count();
+      const failure = await failureOf(work());
+      return { failure, keys: (await count()) - before };
+    };
     const allocate = (producerCapacity: number, consumerCapacity: number, more = {}) =>
       fleet().allocate({ tenant: "t", producerCapacity, consumerCapacity, ...more });
 
@@ -120,6 +130,25 @@ describe("FleetRepository", function () {
       ]);
       const { kept, counted } = await loads(bench.dataSource);
       expect(kept).to.deep.equal(counted);
+    });
+
+    it("passes over nodes whose room is only in the sum without looking anything up of each", async () => {
+      const nodes = Array.from({ length: 40 }, (_, n) => `even-${n}`);
+      for (const id of nodes) await fleet().registerContainer(node(id, 4));
+      await bench.dataSource.query("UPDATE worker_load SET used = 200");
+      const [apart, alone] = [await lookups(() => allocate(20, 1_000)), await lookups(() => allocate(301, 0))];
+      for (const { failure, keys } of [apart, alone]) {
+        expect(failure).to.be.instanceOf(NoCapacityError);
+        expect(keys).to.be.below(nodes.length);
+      }
+      // 1,200 free on each, 900 beside the producers' worker.
+      expect((await allocate(20, 900)).containerId).to.equal("even-0");
+    });
+
+    it("lets a full worker take producers of no capacity", async () => {
+      await fleet().registerContainer(node("a"));
+      await bench.dataSource.query("UPDATE worker_load SET used = 500 WHERE worker_id = 'a-w0'");
+      expect((await allocate(0, 500)).consumers).to.deep.equal([{ workerId: "a-w1", capacity: 500 }]);
     });
 
     it("keeps a node usable that has a full worker", async () => {
@@ -236,7 +265,7 @@ describe("FleetRepository", function () {
           ["a-w0", 0],
           ["a-w1", 0],
         ],
-        [["a", 1_000]],
+        [["a", 1_000, 500, 500]],
       ]);
   });
 });

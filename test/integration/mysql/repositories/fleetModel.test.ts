@@ -188,7 +188,7 @@ describe("fleet and meetings against a model", function () {
   const tables = async () => {
     const rows = async (sql: string): Promise<unknown[][]> =>
       ((await bench.dataSource.query(sql)) as Record<string, unknown>[]).map((row) => Object.values(row));
-    const numbers = (all: unknown[][]) => all.map(([id, n]) => [id, Number(n)]);
+    const numbers = (all: unknown[][]) => all.map(([id, ...counts]) => [id, ...counts.map(Number)]);
     const routers = await rows(
       `SELECT w.router_id, m.meeting_id, m.container_id, w.worker_id, m.producer_capacity, m.consumer_capacity
        FROM router_worker w LEFT JOIN router_meeting m ON m.router_id = w.router_id`,
@@ -197,7 +197,7 @@ describe("fleet and meetings against a model", function () {
       sorted(await rows("SELECT meeting_id FROM meeting_status")),
       sorted(routers),
       sorted(numbers(await rows("SELECT worker_id, used FROM worker_load"))),
-      sorted(numbers(await rows("SELECT container_id, free FROM container_load"))),
+      sorted(numbers(await rows("SELECT container_id, free, smallest_room, largest_room FROM container_load"))),
     ];
   };
 

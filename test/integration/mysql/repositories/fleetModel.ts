@@ -99,7 +99,10 @@ export class FleetModel {
       ]),
     );
     const loads = [...this.nodes.values()].flatMap(({ workers }) => workers.map((id) => [id, this.used(id)]));
-    const frees = [...this.nodes.keys()].map((id) => [id, this.free(id)]);
+    const frees = [...this.nodes.keys()].map((id) => {
+      const left = this.rooms(id).filter((room) => room > 0);
+      return [id, this.free(id), left.length > 0 ? Math.min(...left) : 0, Math.max(0, ...left)];
+    });
     return [sorted([...this.meetings.keys()].map((id) => [id])), sorted(routers), sorted(loads), sorted(frees)];
   }
 }

@@ -69,8 +69,10 @@ export async function rowCounts(dataSource: DataSource): Promise<Record<string, 
 /** What the loads are and what they would be if they were counted. */
 export async function loads(dataSource: DataSource): Promise<{ kept: unknown[]; counted: unknown[] }> {
   const plain = (rows: { id: string; n: string }[]) => rows.map(({ id, n }) => [id, Number(n)]);
+  const rooms = (rows: { id: string; free: string; smallest_room: string; largest_room: string }[]) =>
+    rows.map(({ id, free, smallest_room, largest_room }) => [id, ...[free, smallest_room, largest_room].map(Number)]);
   const workers = plain(await dataSource.query("SELECT worker_id AS id, used AS n FROM worker_load ORDER BY 1"));
-  const nodes = plain(await dataSource.query("SELECT container_id AS id, free AS n FROM container_load ORDER BY 1"));
+  const nodes = rooms(await dataSource.query("SELECT container_id AS id, l.* FROM container_load l ORDER BY 1"));
   const countedWorkers = plain(
     await dataSource.query(
       `SELECT w.worker_id AS id, (
@@ -80,11 +82,13 @@ export async function loads(dataSource: DataSource): Promise<{ kept: unknown[]; 
        FROM worker_container w ORDER BY 1`,
     ),
   );
-  const countedNodes = plain(
+  const countedNodes = rooms(
     await dataSource.query(
-      `SELECT l.container_id AS id, (
-         SELECT COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0) FROM worker_load w WHERE w.container_id = l.container_id
-       ) AS n FROM container_load l ORDER BY 1`,
+      `SELECT l.container_id AS id, COALESCE(SUM(GREATEST(w.capacity - w.used, 0)), 0) AS free,
+         COALESCE(MIN(CASE WHEN w.capacity > w.used THEN w.capacity - w.used END), 0) AS smallest_room,
+         COALESCE(MAX(CASE WHEN w.capacity > w.used THEN w.capacity - w.used END), 0) AS largest_room
+       FROM container_load l LEFT JOIN worker_load w ON w.container_id = l.container_id
+       GROUP BY l.container_id ORDER BY 1`,
     ),
   );
   return { kept: [workers, nodes], counted: [countedWorkers, countedNodes] };
