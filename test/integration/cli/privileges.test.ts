@@ -139,6 +139,24 @@ describe("the users that docs/migrations.md grants rights to", function () {
     expect(spare).to.deep.equal(server.version.includes("MariaDB") ? ["REFERENCES"] : []);
   });
 
+  it("see who holds a table with PROCESS besides", async () => {
+    const config = loadMysqlConfig(environment);
+    await runMigrations(config);
+    await revertMigrations(config, 5);
+    const service = await connect(server, "service", PASSWORDS.service);
+    const blocked = () => failureOf(runMigrations(config, { blockedTimeoutMs: 1 }));
+    try {
+      await service.beginTransaction();
+      await service.query("SELECT * FROM router_meeting");
+      expect((await blocked()).message).to.include("(with the privilege PROCESS the migrating user sees by whom)");
+      await admin.query("GRANT PROCESS ON *.* TO 'migrator'@'%'");
+      expect((await blocked()).message).to.match(new RegExp(`by connection ${service.threadId} \\(service@`));
+    } finally {
+      await admin.query("REVOKE PROCESS ON *.* FROM 'migrator'@'%'");
+      await service.end();
+    }
+  });
+
   it("keep the triggers going: locked, they do; dropped, nobody writes; created again, all is well", async () => {
     await runMigrations(loadMysqlConfig(environment));
     const service = await connect(server, "service", PASSWORDS.service);
