@@ -190,7 +190,9 @@ export interface AdoptionProblem {
 export class AdoptionError extends DataError {
   readonly code = "ErrAdoption";
   constructor(readonly problems: readonly AdoptionProblem[]) {
-    super(`The database cannot be taken over as it is, and nothing was changed: ${problems.map(describeProblem).join("; ")}`);
+    super(
+      `The database cannot be taken over as it is, and nothing was changed: ${problems.map(describeProblem).join("; ")}`,
+    );
   }
 }
 

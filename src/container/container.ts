@@ -23,7 +23,7 @@ import { createLogger, type Logger } from "../telemetry/logger.js";
 import { checkHealth, type Health } from "./health.js";
 
 export interface ContainerOptions {
-  /** What to do when the database lacks migrations: refuse to start, or run them first. Default `refuse`. */
+  /** What to do when the database lacks migrations: refuse to start, or run them first. Default `refuse`. One that is ahead is refused always. */
   readonly migrations?: "refuse" | "run";
   /** Default: pino, JSON lines on standard output at level `info`. */
   readonly logger?: Logger;
@@ -91,6 +91,8 @@ class DataContainer implements Container {
   readonly #transactions = new Map<Promise<unknown>, AbortController>();
   #state: ContainerState = "new";
   #stores: Stores | undefined;
+  /** Ends the migrations of a start that is no longer wanted, before their next statement. */
+  #migrating: AbortController | undefined;
   /** What was asked for last, and its outcome; a start under way looks here whether it is still wanted. */
   #goal: "start" | "stop" = "stop";
   #outcome: Promise<void> = Promise.resolve();
@@ -134,6 +136,7 @@ class DataContainer implements Container {
   stop(): Promise<void> {
     if (this.#goal === "start") {
       this.#goal = "stop";
+      this.#migrating?.abort();
       this.#outcome = this.#shutDown(this.#outcome);
     }
     return this.#outcome;
@@ -216,7 +219,8 @@ class DataContainer implements Container {
     const pending = await listPending(dataSource, timeoutMs);
     if (pending.length === 0) return false;
     if (this.#migrations === "refuse") throw new PendingMigrationsError(pending);
-    await runMigrations(this.#config, this);
+    this.#migrating = new AbortController();
+    await runMigrations(this.#config, { logger: this.logger, signal: this.#migrating.signal });
     return true;
   }
 
