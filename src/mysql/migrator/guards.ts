@@ -83,7 +83,7 @@ function has(schema: LiveSchema, table: string, event: Guarded): boolean {
 
 /**
  * With the parent's row locked as the foreign key does. Once the child has its new collation and the parent not yet, an
- * index is used only when the parent's own collation is named.
+ * index is used only when the parent's own collation is named. That is asked for without a row, which would be locked.
  */
 function checkParent(
   column: string,
@@ -93,7 +93,7 @@ function checkParent(
   const exists = (value: string) =>
     `EXISTS (SELECT 1 FROM ${table} WHERE ${parentColumn} = ${value} LOCK IN SHARE MODE)`;
   const old = `CONVERT(NEW.${column} USING ${charset}) COLLATE ${collation}`;
-  const between = `COLLATION(NEW.${column}) = '${COLLATION}' AND (SELECT COLLATION(${parentColumn}) FROM ${table} LIMIT 1) <> '${COLLATION}'`;
+  const between = `COLLATION(NEW.${column}) = '${COLLATION}' AND (SELECT COLLATION(MAX(${parentColumn})) FROM ${table} WHERE FALSE) <> '${COLLATION}'`;
   const refuse = refusal(1452, "add a child row");
   return `IF NEW.${column} IS NULL THEN BEGIN END;
     ELSEIF ${between} THEN IF NOT ${exists(old)} THEN ${refuse} END IF;
