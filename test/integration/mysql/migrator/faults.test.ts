@@ -1,12 +1,17 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { expect } from "chai";
 import type { QueryRunner } from "typeorm";
 import { migrations } from "../../../../migrations/index.js";
+import { loadConfig } from "../../../../src/config/index.js";
+import { type Container, createContainer } from "../../../../src/container/container.js";
 import type { DataSource } from "../../../../src/mysql/dataSource.js";
 import { type MigrationOptions, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { SteppedMigration } from "../../../../src/mysql/migrator/steppedMigration.js";
 import { addIndex, fill } from "../../../../src/mysql/migrator/steps.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
+import { recordingLogger } from "../../../support/recordingLogger.js";
 import { asAdmin, failureOf, mysqlConfig, timedFailureOf, withDataSource } from "../testDataSource.js";
 import { freshDatabase, schemaOf, withMigrations } from "./freshDatabase.js";
 
@@ -222,6 +227,55 @@ describe("migrations when things go wrong", function () {
     expect(await query("SELECT * FROM notes")).to.deep.equal([]);
   });
 
+  it("notice that the server has lost their connection, though nothing tells them so", async () => {
+    await query("CREATE TABLE notes (n int)");
+    const gap = await startDeafProxy(server.port, "SLEEP");
+    const behind = { ...environment, MYSQL_PORT: String(gap.port) };
+    try {
+      const error = await withDataSource(asAdmin(server), {}, (admin) => {
+        const kill = async () => {
+          const [row] = await admin.query(
+            "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE INFO LIKE 'INSERT INTO notes%'",
+          );
+          await admin.query("KILL ?", [Number(row.id)]);
+        };
+        let killing: Promise<void> | undefined;
+        const onProgress = ({ kind }: MigrationEvent) => {
+          if (kind === "running") killing ??= kill();
+        };
+        const running = withMigrations(behind, [SleepLong1000000000001], (migrator) => migrator.runMigrations(), {
+          onProgress,
+        });
+        return failureOf(running).finally(() => killing);
+      });
+      expect(error).to.include({ code: "ErrMigrationFailed", table: "notes" });
+      expect(error.message).to.include("The server has lost the migrator's connection");
+    } finally {
+      gap.close();
+    }
+  });
+
+  it("stop before the next statement when the container that runs them is stopped", async () => {
+    const { mysql, ...rest } = loadConfig({ ...environment, REDIS_CLUSTER_ADDRESSES: "127.0.0.1:7000" });
+    const told: string[] = [];
+    const logger = recordingLogger();
+    const info = (fields: object, message: string) => {
+      if ((fields as { kind?: string }).kind !== "statement") return;
+      told.push(message);
+      container.stop().catch(() => undefined);
+    };
+    const container: Container = createContainer(
+      { mysql, ...rest },
+      { migrations: "run", logger: { ...logger, info } },
+    );
+    const error = await failureOf(container.start());
+    expect(error).to.include({ code: "ErrStartup", stage: "schema" });
+    await container.stop();
+    expect(told).to.have.length(1);
+    await run();
+    await expectWhole();
+  });
+
   it("stop before the next statement when the caller's signal fires, and go on at the next run", async () => {
     const abort = new AbortController();
     let statements = 0;
@@ -292,6 +346,25 @@ describe("migrations when things go wrong", function () {
     }
   });
 });
+
+/** From the first request that holds `word` on, that connection hears nothing more of the server, not even its end. */
+async function startDeafProxy(port: number, word: string): Promise<{ port: number; close(): void }> {
+  const listener = createServer((client) => {
+    const upstream = connect(port, "127.0.0.1");
+    let deaf = false;
+    for (const socket of [client, upstream]) socket.on("error", () => undefined);
+    client.on("data", (data) => {
+      deaf ||= data.includes(word);
+      upstream.write(data);
+    });
+    client.on("close", () => upstream.destroy());
+    upstream.on("data", (data) => !deaf && client.write(data));
+    upstream.on("close", () => !deaf && client.destroy());
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  return { port: (listener.address() as AddressInfo).port, close: () => void listener.close() };
+}
 
 async function timed(promise: Promise<unknown>): Promise<number> {
   const began = performance.now();
