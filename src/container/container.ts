@@ -207,7 +207,7 @@ class DataContainer implements Container {
 
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
     const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
-    const signals = createSignals(redis);
+    const signals = createSignals({ client: redisClient, redis, config: this.#config.redis, logger: this.logger });
     return { dataSource, repositories: createRepositories(poolDatabase(dataSource)), redisClient, redis, signals };
   }
 

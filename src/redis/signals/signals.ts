@@ -1,4 +1,7 @@
+import type { RedisConfig } from "../../config/types.js";
 import { checkMeetingId } from "../../ids.js";
+import type { Logger } from "../../telemetry/logger.js";
+import type { RedisClient } from "../client.js";
 import { ROOM_STREAM_PREFIX } from "../input.js";
 import type { PushOptions, ReadOptions, RedisRepository } from "../repository.js";
 import { decodeSignal, encodeSignal } from "./codec.js";
@@ -23,7 +26,15 @@ export interface Signals {
   read(meetingId: string, options?: ReadOptions): Promise<DecodedEntry[]>;
 }
 
-export function createSignals(redis: RedisRepository): Signals {
+/** What signals travel by. */
+export interface SignalStores {
+  readonly client: RedisClient;
+  readonly redis: RedisRepository;
+  readonly config: RedisConfig;
+  readonly logger: Logger;
+}
+
+export function createSignals({ redis }: SignalStores): Signals {
   return {
     async publish(input, options) {
       const signal = parseSignal(input);
