@@ -216,6 +216,19 @@ export const definitions = {
     default: "262144",
     effect: "Largest total size of an entry's values or of a message, in bytes.",
   },
+  REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS: {
+    ...redis,
+    kind: seconds,
+    default: "10",
+    effect:
+      "Each followed stream is read at least this often, announced or not; where the server announces nothing, this is how long a signal may take.",
+  },
+  REDIS_FOLLOW_ENABLE_NOTIFICATIONS: {
+    ...redis,
+    kind: boolean,
+    default: "true",
+    effect: "Add `Kt` to a server's `notify-keyspace-events` where it is missing (CONFIG SET, if the user may).",
+  },
 } as const satisfies Record<string, Definition>;
 
 export type VariableName = keyof typeof definitions;

@@ -4,6 +4,8 @@ import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
+import { Following } from "./following/following.js";
+import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
 import { Operation, type SendOptions } from "./operation.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
@@ -47,7 +49,9 @@ export interface RedisClient {
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */
   readonly shardedPubSub: boolean;
-  /** Ends every subscription; commands go on. */
+  /** Tells when streams have new entries, on connections of its own that are opened at first use. */
+  readonly following: Following;
+  /** Ends every subscription and all following; commands go on. */
   stopReading(): void;
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
@@ -63,6 +67,7 @@ export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }:
 }
 
 class DriverClient implements RedisClient {
+  readonly following: Following;
   readonly #config: DataConfig["redis"];
   readonly #driver: Driver;
   readonly #limiter: Limiter;
@@ -75,6 +80,7 @@ class DriverClient implements RedisClient {
     this.#config = config;
     this.#driver = factory.commands();
     this.#subscriptions = new Subscriptions(factory, config, logger);
+    this.following = new Following(createTopology(this.#driver), factory, config, logger);
     this.#limiter = new Limiter({
       limit: config.maxInFlight,
       queueLimit: config.maxWaiting,
@@ -117,6 +123,7 @@ class DriverClient implements RedisClient {
 
   stopReading(): void {
     this.#subscriptions.close();
+    this.following.close();
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -126,7 +133,7 @@ class DriverClient implements RedisClient {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    this.#subscriptions.close();
+    this.stopReading();
     const pending = [...this.#operations].map((operation) => operation.finished);
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {

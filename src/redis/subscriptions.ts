@@ -162,8 +162,8 @@ export class Subscriptions {
   }
 }
 
-/** The connection is dropped, and so renewed, when the reply does not come in time. */
-function ping(node: Redis, replyTimeoutMs: number): void {
+/** Asks for a sign of life: the connection is dropped, and so renewed, when the reply does not come in time. */
+export function ping(node: Redis, replyTimeoutMs: number): void {
   const command = new TrackedCommand("PING", [], replyTimeoutMs);
   // A lost connection is logged, and renewed, elsewhere.
   command.promise.catch(() => undefined);

@@ -7,6 +7,7 @@ import type { PushOptions, ReadOptions, RedisRepository } from "../repository.js
 import { decodeSignal, encodeSignal } from "./codec.js";
 import { newRequestId } from "./requestId.js";
 import { parseSignal } from "./schemas.js";
+import { type SignalIterator, type SignalSubscription, type SubscribeOptions, subscribe } from "./subscription.js";
 import type { DecodedEntry, Signal } from "./types.js";
 
 export interface PublishedSignal {
@@ -24,7 +25,17 @@ export interface Signals {
   publish(signal: Signal, options?: PushOptions): Promise<PublishedSignal>;
   /** Signals in order, entries that are none included as `unrecognised`; empty when the meeting has no stream. */
   read(meetingId: string, options?: ReadOptions): Promise<DecodedEntry[]>;
+  /**
+   * Follows meetings: entries in stream order for each meeting, each at least once, whatever happens to servers meanwhile; a `resync`
+   * event where entries are gone. Iterate over what it resolves with, or pass a `handler`. Resolves when nothing published later can
+   * be missed. Ends with `close()`, with `options.signal`, and with the container. All subscriptions share two connections a node.
+   * @throws DeadlineExceededError, OperationAbortedError, RedisCommandError, InvalidInputError, ClientNilError; nothing is left open
+   */
+  subscribe(meetingIds: string | readonly string[], options: HandledOptions): Promise<SignalSubscription>;
+  subscribe(meetingIds: string | readonly string[], options?: SubscribeOptions): Promise<SignalIterator>;
 }
+
+type HandledOptions = SubscribeOptions & Required<Pick<SubscribeOptions, "handler">>;
 
 /** What signals travel by. */
 export interface SignalStores {
@@ -34,7 +45,7 @@ export interface SignalStores {
   readonly logger: Logger;
 }
 
-export function createSignals({ redis }: SignalStores): Signals {
+export function createSignals({ client, redis, config, logger }: SignalStores): Signals {
   return {
     async publish(input, options) {
       const signal = parseSignal(input);
@@ -47,5 +58,7 @@ export function createSignals({ redis }: SignalStores): Signals {
       const entries = await redis.readStream(`${ROOM_STREAM_PREFIX}${checkMeetingId("meetingId", meetingId)}`, options);
       return entries.map(decodeSignal);
     },
+    subscribe: (meetingIds: string | readonly string[], options: SubscribeOptions = {}) =>
+      subscribe({ following: client.following, config, logger }, meetingIds, options),
   };
 }
