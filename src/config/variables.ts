@@ -216,6 +216,13 @@ export const definitions = {
     default: "262144",
     effect: "Largest total size of an entry's values or of a message, in bytes.",
   },
+  REDIS_MAX_QUEUED_BYTES: {
+    ...redis,
+    kind: integer(1, 1_073_741_824, "bytes"),
+    default: "16777216",
+    effect:
+      "About how much memory commands in flight may take: 1 KiB each and 2 bytes a character. As much again may wait for a place; then `ErrBackpressure`.",
+  },
   REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS: {
     ...redis,
     kind: seconds,

@@ -7,7 +7,7 @@ import { closeDriver, createDriverFactory, type Driver, type DriverFactory } fro
 import { Following } from "./following/following.js";
 import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
-import { Operation, type SendOptions } from "./operation.js";
+import { type Ground, Operation, type SendOptions } from "./operation.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
 
 export type { SendOptions } from "./operation.js";
@@ -30,7 +30,7 @@ export interface RedisClient {
   /**
    * Sends one command and resolves with its reply, byte strings as UTF-8.
    * What was certainly not executed (no connection, a failover under way) is tried again until the deadline;
-   * a write whose reply was lost never is, a read up to `maxRetries` times.
+   * a write whose reply was lost never is, a read up to `maxRetries` times, an idempotent write until the deadline.
    * @throws NotStoredError a write was not executed by the deadline
    * @throws PublishUnknownError a write was sent and its reply lost: it may or may not have been executed
    * @throws DeadlineExceededError a read was not answered by the deadline
@@ -66,15 +66,19 @@ export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }:
   return new DriverClient(config.redis, logger, createDriverFactory(config.redis, logger));
 }
 
+const LIMITS = "REDIS_CLUSTER_POOL_SIZE, REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS or REDIS_MAX_QUEUED_BYTES";
+
 class DriverClient implements RedisClient {
   readonly following: Following;
   readonly #config: DataConfig["redis"];
   readonly #driver: Driver;
   readonly #limiter: Limiter;
+  readonly #ground: Ground;
   readonly #subscriptions: Subscriptions;
   readonly #operations = new Set<Operation>();
   #info: ServerInfo | undefined;
   #closing: Promise<void> | undefined;
+  #onDrained: () => void = () => undefined;
 
   constructor(config: DataConfig["redis"], logger: Logger, factory: DriverFactory) {
     this.#config = config;
@@ -84,9 +88,11 @@ class DriverClient implements RedisClient {
     this.#limiter = new Limiter({
       limit: config.maxInFlight,
       queueLimit: config.maxWaiting,
+      weightLimit: config.maxQueuedBytes,
       timeoutMs: config.poolTimeoutMs,
       refused: (reason) => new BackpressureError(backpressure(reason, config)),
     });
+    this.#ground = { driver: this.#driver, limiter: this.#limiter, config };
   }
 
   async connect(timeoutMs: number): Promise<void> {
@@ -103,13 +109,9 @@ class DriverClient implements RedisClient {
   async send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
     if (this.#closing) throw new ClientNilError("redis", "stopped");
     if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
-    const operation = new Operation(this.#driver, this.#limiter, this.#config, command, args, options);
+    const operation = new Operation(this.#ground, command, args, options, this.#onOver);
     this.#operations.add(operation);
-    try {
-      return await operation.run();
-    } finally {
-      this.#operations.delete(operation);
-    }
+    return operation.run();
   }
 
   async subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription> {
@@ -134,16 +136,25 @@ class DriverClient implements RedisClient {
 
   async #close(timeoutMs: number): Promise<void> {
     this.stopReading();
-    const pending = [...this.#operations].map((operation) => operation.finished);
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([Promise.all(pending), timeout]);
-    clearTimeout(timer);
+    if (this.#operations.size > 0) await this.#drained(timeoutMs);
     for (const operation of this.#operations) operation.interrupt("closing");
     closeDriver(this.#driver);
   }
+
+  /** Resolves when no operation is left, or after `timeoutMs`. */
+  async #drained(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+
+  readonly #onOver = (operation: Operation): void => {
+    this.#operations.delete(operation);
+    if (this.#operations.size === 0) this.#onDrained();
+  };
 
   state(): RedisClientState {
     return { status: this.#status(), inFlight: this.#limiter.inUse, waiting: this.#limiter.waiting };
@@ -158,10 +169,12 @@ class DriverClient implements RedisClient {
 
 function backpressure(
   reason: "timeout" | "queue-full",
-  { maxInFlight, maxWaiting, poolTimeoutMs }: DataConfig["redis"],
+  { maxInFlight, maxWaiting, maxQueuedBytes, poolTimeoutMs }: DataConfig["redis"],
 ) {
-  const advice = "check that Redis keeps up, or raise REDIS_CLUSTER_POOL_SIZE or REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS";
-  return reason === "queue-full"
-    ? `${maxInFlight} Redis commands are in flight and ${maxWaiting} callers wait already; nothing was sent; ${advice}`
-    : `${maxInFlight} Redis commands are in flight and none finished in time (pool timeout ${poolTimeoutMs} ms); nothing was sent; ${advice}`;
+  const full = `${maxInFlight} Redis commands, or ${maxQueuedBytes} bytes of them, are in flight`;
+  const why =
+    reason === "queue-full"
+      ? `${full}, and ${maxWaiting} callers, or as many bytes, wait already`
+      : `${full} and none finished in time (pool timeout ${poolTimeoutMs} ms)`;
+  return `${why}; nothing was sent; check that Redis keeps up, or raise ${LIMITS}`;
 }

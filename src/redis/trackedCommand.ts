@@ -5,6 +5,15 @@ import { isServerError } from "./driverErrors.js";
 
 const PING = "*1\r\n$4\r\nPING\r\n";
 
+const NO_ARGS: [] = [];
+const OPTIONS = { replyEncoding: "utf8" } as const;
+
+function ignore(): void {}
+
+function isText(arg: string | number): arg is string {
+  return typeof arg === "string";
+}
+
 /**
  * A command that knows whether its bytes may have reached a server and still await their reply. A server that does not
  * reply in time loses its connection, whether or not the caller still waits: everything behind it there waits for the same
@@ -16,14 +25,20 @@ export class TrackedCommand extends Command {
   #socket: Duplex | undefined;
   #replyTimer: NodeJS.Timeout | undefined;
 
-  /** `onSilence` is told before the connection is dropped. */
+  /**
+   * `onSilence` is told before the connection is dropped, `onReturned` when a server has refused the command: it may be redirected,
+   * and wait for another node.
+   */
   constructor(
     name: string,
     args: readonly (string | number)[],
     private readonly replyTimeoutMs: number,
-    private readonly onSilence: (error: DriverError) => void = () => undefined,
+    private readonly onSilence: (error: DriverError) => void = ignore,
+    private readonly onReturned: () => void = ignore,
   ) {
-    super(name, [...args], { replyEncoding: "utf8" });
+    super(name, NO_ARGS, OPTIONS);
+    // Not by the constructor, which flattens and converts them: that takes longer than all the rest of sending a command.
+    this.args = args.every(isText) ? [...args] : args.map(String);
   }
 
   /** Whether the command was sent and not answered: if its connection is lost now, nobody knows what became of it. */
@@ -51,7 +66,10 @@ export class TrackedCommand extends Command {
     this.reject = (error) => {
       // After a redirection the command may wait for another node for long; the one that answered owes nothing.
       this.#forgetSocket();
-      if (isServerError(error)) this.#outstanding = false;
+      if (isServerError(error)) {
+        this.#outstanding = false;
+        this.onReturned();
+      }
       reject.call(this, error);
     };
   }

@@ -4,21 +4,23 @@ import type { DecodedEntry, ReceivedSignal, Signal } from "./types.js";
 
 const MESSAGE_TYPE = "signalMessage";
 
-/** The six fields of an entry, as every service writes and reads them. */
-export type SignalFields = Readonly<
-  Record<"name" | "signal" | "roomId" | "participantId" | "messageType" | "requestId", string>
->;
-
-export function encodeSignal(signal: Signal & { readonly requestId: string }): SignalFields {
-  const { type, receiverIds, payload } = signal;
-  return {
-    name: type,
-    signal: JSON.stringify({ type, subType: type, version_id: 0, recipient_id: receiverIds ?? null, payload }),
-    roomId: signal.meetingId,
-    participantId: signal.senderId,
-    messageType: MESSAGE_TYPE,
-    requestId: signal.requestId,
-  };
+/** The six fields of an entry, as every service writes and reads them, each before its value. */
+export function encodeSignal({ type, meetingId, senderId, receiverIds, payload }: Signal, requestId: string): string[] {
+  const signal = { type, subType: type, version_id: 0, recipient_id: receiverIds ?? null, payload };
+  return [
+    "name",
+    type,
+    "signal",
+    JSON.stringify(signal),
+    "roomId",
+    meetingId,
+    "participantId",
+    senderId,
+    "messageType",
+    MESSAGE_TYPE,
+    "requestId",
+    requestId,
+  ];
 }
 
 /** Reads both forms of the wire format. Never throws: what is in neither comes back as `unrecognised`, with the reason. */

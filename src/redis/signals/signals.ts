@@ -2,9 +2,11 @@ import type { RedisConfig } from "../../config/types.js";
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
-import { ROOM_STREAM_PREFIX } from "../input.js";
-import type { PushOptions, ReadOptions, RedisRepository } from "../repository.js";
+import { checkSize } from "../input.js";
+import type { ReadOptions, RedisRepository } from "../repository.js";
+import { type PushOptions, StreamWriter } from "../streamWriter.js";
 import { decodeSignal, encodeSignal } from "./codec.js";
+import { streamOf } from "./keys.js";
 import { newRequestId } from "./requestId.js";
 import { parseSignal } from "./schemas.js";
 import { type SignalIterator, type SignalSubscription, type SubscribeOptions, subscribe } from "./subscription.js";
@@ -46,16 +48,18 @@ export interface SignalStores {
 }
 
 export function createSignals({ client, redis, config, logger }: SignalStores): Signals {
+  const writer = new StreamWriter(client, config, logger);
   return {
     async publish(input, options) {
       const signal = parseSignal(input);
       const requestId = signal.requestId ?? newRequestId(signal.senderId);
-      const stream = `${ROOM_STREAM_PREFIX}${signal.meetingId}`;
-      const entryId = await redis.pushToStream(stream, encodeSignal({ ...signal, requestId }), options);
+      const entry = encodeSignal(signal, requestId);
+      checkSize("signal", entry, config.maxPayloadBytes);
+      const entryId = await writer.append(streamOf(signal.meetingId), entry, options);
       return { entryId, requestId };
     },
     async read(meetingId, options) {
-      const entries = await redis.readStream(`${ROOM_STREAM_PREFIX}${checkMeetingId("meetingId", meetingId)}`, options);
+      const entries = await redis.readStream(streamOf(checkMeetingId("meetingId", meetingId)), options);
       return entries.map(decodeSignal);
     },
     subscribe: (meetingIds: string | readonly string[], options: SubscribeOptions = {}) =>

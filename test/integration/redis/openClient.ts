@@ -24,6 +24,7 @@ export function redisConfig(mode: RedisConfig["mode"], addresses: readonly Addre
     streamTtlMs: 3_600_000,
     streamMaxLength: 10_000,
     maxPayloadBytes: 262_144,
+    maxQueuedBytes: 16_777_216,
     followSweepMs: 1_000,
     enableNotifications: true,
     ...more,
