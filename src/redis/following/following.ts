@@ -7,7 +7,7 @@ import { Follower, Room, type StreamReader } from "./room.js";
 import type { Topology } from "./topology.js";
 
 /** How often a part of the streams is swept, in milliseconds; the parts together make the configured interval. */
-const SWEEP_TICK_MS = 100;
+const SWEEP_TICK_MS = 20;
 
 /**
  * Tells readers when there may be something new in their streams, on two connections to each node that owns one, however many
