@@ -133,7 +133,10 @@ export type {
 export type { IsolationLevel, Transaction, TransactionOptions } from "./mysql/transaction.js";
 export type { MessageHandler, Subscription } from "./redis/client.js";
 export type { CallOptions, PushOptions, ReadOptions, RedisRepository, StreamEntry } from "./redis/repository.js";
+export type { ResyncEvent, SignalEvent, SubscriptionEvent, UnrecognisedEvent } from "./redis/signals/events.js";
 export type { PublishedSignal, Signals } from "./redis/signals/signals.js";
+export type { From } from "./redis/signals/subscribeInput.js";
+export type { SignalIterator, SignalSubscription, SubscribeOptions } from "./redis/signals/subscription.js";
 export type {
   DecodedEntry,
   ReceivedSignal,

@@ -113,8 +113,9 @@ export class RoomReader implements StreamReader {
   /** Reads from the cursor's own entry: as long as it is there, nothing behind it was trimmed. */
   async #readOn(ask: Ask, cursor: string, count: number): Promise<boolean> {
     const entries = (await ask("XRANGE", [this.stream, cursor, "+", "COUNT", count + 1])) as RawEntry[];
-    const fresh = entries[0]?.[0] === cursor ? entries.slice(1) : entries;
-    const whole = fresh !== entries || (cursor === START && (this.#fromStart || entries.length === 0));
+    const anchored = entries[0]?.[0] === cursor;
+    const fresh = anchored ? entries.slice(1) : entries.slice(0, count);
+    const whole = anchored || (cursor === START && (this.#fromStart || entries.length === 0));
     const gap = whole ? undefined : await findGap(ask, this.stream, cursor, this.#mark);
     if (this.#closed) return false;
     if (gap) this.#tell(gap);
