@@ -52,14 +52,14 @@ export function toEntry(values: unknown, maxBytes: number): string[] {
   return entry;
 }
 
-/** @throws InvalidInputError when the fields and values of `entry` have more than `maxBytes` together */
-export function checkSize(argument: string, entry: readonly string[], maxBytes: number): void {
+/** @throws InvalidInputError when `texts` have more than `room` bytes together; it names `maxBytes`, of which the rest is taken already */
+export function checkSize(argument: string, texts: readonly string[], room: number, maxBytes = room): void {
   let characters = 0;
-  for (const text of entry) characters += text.length;
+  for (const text of texts) characters += text.length;
   // Counted only where it may be too much: a character has at most three bytes in UTF-8 (a pair of surrogates four).
-  if (characters * 3 <= maxBytes) return;
-  const bytes = entry.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  if (bytes > maxBytes) throw new InvalidInputError(argument, tooLarge(maxBytes));
+  if (characters * 3 <= room) return;
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > room) throw new InvalidInputError(argument, tooLarge(maxBytes));
 }
 
 function toText(field: string, value: unknown): string {

@@ -6,7 +6,7 @@ import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
 import { type Interruption, interruptionError, REASONS, unknownError } from "./outcomeErrors.js";
-import { TrackedCommand } from "./trackedCommand.js";
+import { type CommandOwner, TrackedCommand } from "./trackedCommand.js";
 
 export interface SendOptions {
   /**
@@ -22,6 +22,8 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** Sent in its place from then on, once a server has answered that it does not know the script. */
   readonly withScript?: { readonly command: string; readonly args: readonly (string | number)[] } | undefined;
+  /** The whole command as it goes over the wire, where that is at hand; `args` then needs only its keys. */
+  readonly text?: string | undefined;
   /** Goes out right behind the command, each time it is sent, and shares its place. */
   readonly follower?: Follower | undefined;
   /** Bounds this command instead of the client's own limiter. */
@@ -58,7 +60,7 @@ const BYTES_PER_CHARACTER = 2;
  * Callbacks lead from step to step and timers run only while something is waited for: most commands are answered at once, and every
  * promise and timer more costs a share of the throughput.
  */
-export class Operation {
+export class Operation implements CommandOwner {
   readonly #started = performance.now();
   readonly #limiter: Limiter;
   readonly #weight: number;
@@ -68,6 +70,7 @@ export class Operation {
   #reject!: (error: Error) => void;
   #over = false;
   #inside = false;
+  #onAbort: (() => void) | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #backOffTimer: NodeJS.Timeout | undefined;
   /** Set while it waits for a place. */
@@ -92,7 +95,7 @@ export class Operation {
     this.#limiter = options.limiter ?? ground.limiter;
     this.#name = name;
     this.#args = args;
-    this.#weight = weigh(args);
+    this.#weight = weigh(args, options.text);
   }
 
   /** To be called once. */
@@ -113,28 +116,40 @@ export class Operation {
     this.#fail(error);
   }
 
+  silent(command: TrackedCommand, error: DriverError): void {
+    this.#failed(command, "lost", error);
+  }
+
+  /** The deadline may have passed while the command was on its way; now it waits to be sent again. */
+  returned(): void {
+    this.#armDeadline();
+  }
+
   #begin(): void {
     const { signal, timeoutMs } = this.options;
-    if (signal?.aborted) return this.#fail(new OperationAbortedError(`${this.#name} was aborted before it began`));
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted) {
+      this.#fail(new OperationAbortedError(`${this.#name} was aborted before it began`));
+      return;
+    }
+    if (signal) {
+      this.#onAbort = () => this.interrupt("aborted");
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
     if (timeoutMs !== undefined) this.#armDeadline();
     if (this.#limiter.tryEnter(this.#weight)) this.#enter();
     else this.#queueUp();
   }
 
-  readonly #onAbort = () => this.interrupt("aborted");
-
-  /** Without a `timeoutMs` the deadline is for being sent; the reply has a timeout of its own. */
-  readonly #onDeadline = () => {
-    if (this.options.timeoutMs !== undefined || !this.#command?.outstanding) this.interrupt("deadline");
-  };
-
-  /** Also when the deadline has passed while the command was on its way: now it waits to be sent again. */
-  readonly #armDeadline = () => {
+  #armDeadline(): void {
     if (this.#over) return;
     clearTimeout(this.#deadlineTimer);
-    this.#deadlineTimer = setTimeout(this.#onDeadline, this.#timeLeft());
-  };
+    this.#deadlineTimer = setTimeout(() => this.#onDeadline(), this.#timeLeft());
+  }
+
+  /** Without a `timeoutMs` the deadline is for being sent; the reply has a timeout of its own. */
+  #onDeadline(): void {
+    if (this.options.timeoutMs !== undefined || !this.#command?.outstanding) this.interrupt("deadline");
+  }
 
   #timeLeft(): number {
     return this.#started + (this.options.timeoutMs ?? this.ground.config.poolTimeoutMs) - performance.now();
@@ -156,13 +171,7 @@ export class Operation {
   #attempt(): void {
     const { writeTimeoutMs, readTimeoutMs } = this.ground.config;
     const replyTimeoutMs = this.options.kind === "read" ? readTimeoutMs : writeTimeoutMs;
-    const command = new TrackedCommand(
-      this.#name,
-      this.#args,
-      replyTimeoutMs,
-      (error) => this.#failed(command, "lost", error),
-      this.#armDeadline,
-    );
+    const command = new TrackedCommand(this.#name, this.#args, replyTimeoutMs, this, this.options.text);
     this.#command = command;
     command.promise.then(
       (value) => this.#replied(command, value),
@@ -240,8 +249,8 @@ export class Operation {
     // Spread, so that callers do not come back all at once.
     const longest = Math.min(FIRST_BACKOFF_MS * 2 ** this.#repetitions++, MAX_BACKOFF_MS);
     const pause = longest * (0.2 + 0.8 * Math.random());
-    if (pause > this.#timeLeft() && this.options.timeoutMs === undefined) return this.interrupt("deadline");
-    this.#backOffTimer = setTimeout(() => this.#attempt(), pause);
+    if (pause > this.#timeLeft() && this.options.timeoutMs === undefined) this.interrupt("deadline");
+    else this.#backOffTimer = setTimeout(() => this.#attempt(), pause);
   }
 
   /** Whether the server may have executed a write whose reply nobody has got. */
@@ -268,7 +277,7 @@ export class Operation {
     this.#leaveQueue?.();
     if (this.#deadlineTimer) clearTimeout(this.#deadlineTimer);
     if (this.#backOffTimer) clearTimeout(this.#backOffTimer);
-    this.options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort) this.options.signal?.removeEventListener("abort", this.#onAbort);
     if (this.#followed) void this.#followed.then(this.options.follower?.settled);
     this.onOver(this);
   }
@@ -287,8 +296,8 @@ export class Operation {
 }
 
 /** About what the driver's copy of a command takes in memory, in bytes. */
-function weigh(args: readonly (string | number)[]): number {
-  let characters = 0;
+function weigh(args: readonly (string | number)[], text = ""): number {
+  let characters = text.length;
   for (const arg of args) if (typeof arg === "string") characters += arg.length;
   return COMMAND_BYTES + BYTES_PER_CHARACTER * characters;
 }

@@ -4,6 +4,7 @@ import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient, Subscription } from "./client.js";
 import { checkMessage, checkName, checkStream, checkWhole, type StreamValues, toEntry } from "./input.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "./streamWriter.js";
+import { encode } from "./wire.js";
 
 export type { CallOptions, PushOptions } from "./streamWriter.js";
 
@@ -63,7 +64,7 @@ class ClientRedisRepository implements RedisRepository {
   async pushToStream(stream: string, values: StreamValues, options: PushOptions = {}): Promise<string> {
     const key = checkStream(stream);
     const entry = toEntry(values, this.config.maxPayloadBytes);
-    return this.writer.append(key, entry, options);
+    return this.writer.append(key, encode(entry), options);
   }
 
   async readStream(stream: string, options: ReadOptions = {}): Promise<StreamEntry[]> {

@@ -3,6 +3,7 @@ import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient, SendOptions } from "./client.js";
 import { checkWhole } from "./input.js";
 import { StreamExpiry } from "./streamExpiry.js";
+import { commandText, type Encoded, encode } from "./wire.js";
 
 export interface CallOptions {
   /** Bounds the whole call, in milliseconds. By default the pool timeout before sending and the read or write timeout after it. */
@@ -26,15 +27,25 @@ export interface Retention {
   readonly ttlMs: number;
 }
 
+const NOT_CREATED = encode(["NOMKSTREAM"]);
+
+function trimmed(maxLength: number): Encoded {
+  return encode(["MAXLEN", "~", String(maxLength), "*"]);
+}
+
+type Bounds = Pick<SendOptions, "timeoutMs" | "signal">;
+
 /** Appends to streams so that each is trimmed and expires. */
 export class StreamWriter {
   readonly #expiry: StreamExpiry;
+  readonly #asConfigured: Encoded;
 
   constructor(
     private readonly client: RedisClient,
     private readonly config: RedisConfig,
     logger: Logger,
   ) {
+    this.#asConfigured = trimmed(config.streamMaxLength);
     this.#expiry = new StreamExpiry(client, config, logger);
   }
 
@@ -46,20 +57,19 @@ export class StreamWriter {
     };
   }
 
-  /** Resolves with the id of the new entry, whose fields and values `entry` has in turn. Throws as `RedisRepository.pushToStream`. */
-  async append(key: string, entry: readonly string[], options: PushOptions = {}): Promise<string> {
+  /** Resolves with the id of the new entry; `entry` has its fields and values in turn. Throws as `RedisRepository.pushToStream`. */
+  async append(key: string, entry: Encoded, options: PushOptions = {}): Promise<string> {
     const { maxLength, ttlMs } = this.retention(options);
     const { timeoutMs, signal } = options;
-    const sending: SendOptions = { kind: "write", timeoutMs, signal };
-    if (!this.#expiry.isFresh(key, ttlMs)) return this.#renew(key, maxLength, entry, ttlMs, sending);
-    const began = performance.now();
+    if (!this.#expiry.isFresh(key, ttlMs)) return this.#renew(key, maxLength, entry, ttlMs, { timeoutMs, signal });
+    const deadline = timeoutMs && performance.now() + timeoutMs;
     // A stream that is there keeps its expiry. One that is gone must not come back without, so it is left uncreated here.
-    const args = [key, "NOMKSTREAM", "MAXLEN", "~", String(maxLength), "*", ...entry];
-    const id = await this.client.send("XADD", args, sending);
+    const text = commandText("XADD", encode([key]), NOT_CREATED, this.#trimmed(maxLength), entry);
+    const id = await this.client.send("XADD", [key], { kind: "write", timeoutMs, signal, text });
     if (id !== null) return id as string;
     this.#expiry.forget(key);
-    const left = timeoutMs && Math.max(1, timeoutMs - (performance.now() - began));
-    return this.#renew(key, maxLength, entry, ttlMs, { ...sending, timeoutMs: left });
+    const left = deadline && Math.max(1, deadline - performance.now());
+    return this.#renew(key, maxLength, entry, ttlMs, { timeoutMs: left, signal });
   }
 
   /** For when the stream has been removed. */
@@ -67,10 +77,14 @@ export class StreamWriter {
     this.#expiry.forget(key);
   }
 
-  async #renew(key: string, maxLength: number, entry: readonly string[], ttlMs: number, sending: SendOptions) {
-    const args = [key, "MAXLEN", "~", String(maxLength), "*", ...entry];
+  #trimmed(maxLength: number): Encoded {
+    return maxLength === this.config.streamMaxLength ? this.#asConfigured : trimmed(maxLength);
+  }
+
+  async #renew(key: string, maxLength: number, entry: Encoded, ttlMs: number, bounds: Bounds): Promise<string> {
+    const text = commandText("XADD", encode([key]), this.#trimmed(maxLength), entry);
     const id = await this.#expiry.renew(key, ttlMs, (follower) =>
-      this.client.send("XADD", args, { ...sending, follower }),
+      this.client.send("XADD", [key], { ...bounds, kind: "write", text, follower }),
     );
     return id as string;
   }

@@ -8,10 +8,16 @@ const PING = "*1\r\n$4\r\nPING\r\n";
 const NO_ARGS: [] = [];
 const OPTIONS = { replyEncoding: "utf8" } as const;
 
-function ignore(): void {}
-
 function isText(arg: string | number): arg is string {
   return typeof arg === "string";
+}
+
+/** Who is told what becomes of a command, beyond its promise. */
+export interface CommandOwner {
+  /** No reply came in time; the connection is about to be dropped. */
+  silent(command: TrackedCommand, error: DriverError): void;
+  /** A server has refused it: it may be redirected, and wait for another node. */
+  returned(): void;
 }
 
 /**
@@ -25,20 +31,17 @@ export class TrackedCommand extends Command {
   #socket: Duplex | undefined;
   #replyTimer: NodeJS.Timeout | undefined;
 
-  /**
-   * `onSilence` is told before the connection is dropped, `onReturned` when a server has refused the command: it may be redirected,
-   * and wait for another node.
-   */
   constructor(
     name: string,
     args: readonly (string | number)[],
     private readonly replyTimeoutMs: number,
-    private readonly onSilence: (error: DriverError) => void = ignore,
-    private readonly onReturned: () => void = ignore,
+    private readonly owner?: CommandOwner,
+    /** The whole command as it goes over the wire, where that is at hand. */
+    private readonly text?: string,
   ) {
     super(name, NO_ARGS, OPTIONS);
     // Not by the constructor, which flattens and converts them: that takes longer than all the rest of sending a command.
-    this.args = args.every(isText) ? [...args] : args.map(String);
+    this.args = args.every(isText) ? (args as string[]) : args.map(String);
   }
 
   /** Whether the command was sent and not answered: if its connection is lost now, nobody knows what became of it. */
@@ -53,7 +56,7 @@ export class TrackedCommand extends Command {
     gatherWrites(this.#socket);
     if (this.#withdrawn) return PING;
     this.#outstanding = true;
-    return super.toWritable(socket);
+    return this.text ?? super.toWritable(socket);
   }
 
   /** To be called right after `sendCommand`: in cluster mode ioredis puts its own `reject` in place there and may then send again. */
@@ -68,7 +71,7 @@ export class TrackedCommand extends Command {
       this.#forgetSocket();
       if (isServerError(error)) {
         this.#outstanding = false;
-        this.onReturned();
+        this.owner?.returned();
       }
       reject.call(this, error);
     };
@@ -81,7 +84,7 @@ export class TrackedCommand extends Command {
 
   #silent(): void {
     const error = new DriverError(`no reply within ${this.replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
-    this.onSilence(error);
+    this.owner?.silent(this, error);
     this.#socket?.destroy(error);
   }
 

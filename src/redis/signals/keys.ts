@@ -6,7 +6,7 @@ export function streamOf(meetingId: string): string {
 }
 
 /** A key beside the meeting's stream: the braces put it into the stream's own slot. Meeting ids have none. */
-function besideStream(meetingId: string, name: string): string {
+export function besideStream(meetingId: string, name: string): string {
   return `{${streamOf(meetingId)}}:${name}`;
 }
 

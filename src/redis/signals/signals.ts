@@ -2,7 +2,6 @@ import type { RedisConfig } from "../../config/types.js";
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
-import { checkSize } from "../input.js";
 import type { ReadOptions, RedisRepository } from "../repository.js";
 import { type PushOptions, StreamWriter } from "../streamWriter.js";
 import { decodeSignal, encodeSignal } from "./codec.js";
@@ -53,8 +52,7 @@ export function createSignals({ client, redis, config, logger }: SignalStores): 
     async publish(input, options) {
       const signal = parseSignal(input);
       const requestId = signal.requestId ?? newRequestId(signal.senderId);
-      const entry = encodeSignal(signal, requestId);
-      checkSize("signal", entry, config.maxPayloadBytes);
+      const entry = encodeSignal(signal, requestId, config.maxPayloadBytes);
       const entryId = await writer.append(streamOf(signal.meetingId), entry, options);
       return { entryId, requestId };
     },
