@@ -43,7 +43,7 @@ export class Announcements {
     const channel = this.#channelOf(room);
     this.#rooms.delete(channel);
     this.#toSubscribe.delete(room);
-    this.#toUnsubscribe.add(channel);
+    if (room.subscribed || room.subscribing) this.#toUnsubscribe.add(channel);
     room.subscribed = false;
     room.subscribing = false;
     this.#schedule();

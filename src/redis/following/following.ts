@@ -3,11 +3,13 @@ import { ClientNilError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { DriverFactory } from "../connection.js";
 import { FollowedNode } from "./node.js";
-import { Follower, Room, type StreamReader } from "./room.js";
+import { Follower, type ReaderProgress, Room, type StreamReader } from "./room.js";
 import type { Topology } from "./topology.js";
 
 /** How often a part of the streams is swept, in milliseconds; the parts together make the configured interval. */
 const SWEEP_TICK_MS = 20;
+/** As often as the slot table is read. */
+const REDIRECTION_HOLDS_MS = 2_000;
 
 /**
  * Tells readers when there may be something new in their streams, on two connections to each node that owns one, however many
@@ -16,7 +18,7 @@ const SWEEP_TICK_MS = 20;
 export class Following {
   readonly #rooms = new Map<string, Room>();
   readonly #nodes = new Map<string, FollowedNode>();
-  readonly #closers = new Set<() => void>();
+  readonly #closers = new Set<() => unknown>();
   #sweeping: NodeJS.Timeout | undefined;
   #sweep: Iterator<Room> | undefined;
   #owed = 0;
@@ -54,20 +56,27 @@ export class Following {
     this.#leave(room);
   }
 
-  /** Calls `closer` when following ends, until the function returned is called. */
-  onClose(closer: () => void): () => void {
+  /** How far each subscriber of the stream is. */
+  progressOf(stream: string): ReaderProgress[] {
+    return [...(this.#rooms.get(stream)?.followers ?? [])].flatMap(({ reader }) => reader.progress?.() ?? []);
+  }
+
+  /** Calls `closer` when following ends, until the function returned is called. What it resolves with says that it has. */
+  onClose(closer: () => unknown): () => void {
     this.#closers.add(closer);
     return () => this.#closers.delete(closer);
   }
 
-  close(): void {
+  /** Ends it at once; resolves when handlers that run have finished, as far as their subscribers wait for them. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#stopListening?.();
     clearInterval(this.#sweeping);
-    for (const closer of this.#closers) closer();
+    const closing = [...this.#closers].map((closer) => closer());
     for (const node of this.#nodes.values()) node.close();
     this.#nodes.clear();
     this.#rooms.clear();
+    await Promise.all(closing);
   }
 
   #roomOf(stream: string): Room {
@@ -91,13 +100,14 @@ export class Following {
   #place(room: Room): void {
     const owner = this.topology.ownerOf(room.slot);
     // Half-way: the table names the old owner until the slot has moved for good.
-    if (owner === undefined || owner === room.movingFrom) return;
+    if (owner === undefined || owner === room.movingFrom || performance.now() < room.redirectedUntil) return;
     room.movingFrom = undefined;
     this.#move(room, owner);
   }
 
   #redirect(room: Room, address: string, asking: boolean): void {
     room.movingFrom = asking ? room.node?.address : undefined;
+    room.redirectedUntil = performance.now() + REDIRECTION_HOLDS_MS;
     this.#move(room, address);
     this.topology.refresh();
   }

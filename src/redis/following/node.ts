@@ -177,6 +177,7 @@ export class FollowedNode {
   }
 
   #later(follower: Follower): void {
+    if (follower.stopped) return;
     this.dependencies.troubled();
     // While there is no connection the follower waits for the next one.
     if (this.#reading.status !== "ready") this.#due.set(follower, "resumed");

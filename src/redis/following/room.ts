@@ -28,6 +28,16 @@ export interface StreamReader {
   read(ask: Ask, occasion: Occasion): Promise<boolean>;
   /** The server refused the last command for good; the stream is tried again with the next sweep or announcement. */
   refused?(error: Error): void;
+  /** How far a subscriber is; undefined while it is not known. */
+  progress?(): ReaderProgress | undefined;
+}
+
+export interface ReaderProgress {
+  /** The last entry that was read. */
+  readonly cursor: string;
+  /** Entries that were read and wait to be taken, and the id of the first of them. */
+  readonly waiting: number;
+  readonly firstWaiting: string | undefined;
 }
 
 /** One reader of one stream. */
@@ -59,6 +69,8 @@ export class Room {
   node: FollowedNode | undefined;
   /** The slot is on its way to `node`, away from the node with this address: reads need ASKING. */
   movingFrom: string | undefined;
+  /** Until then the server that sent the room to its node is believed more than the slot table, which may be a little old. */
+  redirectedUntil = 0;
   /** Whether the server has confirmed that it will announce the stream's entries. */
   subscribed = false;
   /** Whether SUBSCRIBE is under way. */

@@ -29,6 +29,13 @@ export type SubscriptionEvent = SignalEvent | UnrecognisedEvent | ResyncEvent;
 /** An entry as Redis returns it: its id, then fields and values in turn. */
 export type RawEntry = readonly [id: string, pairs: readonly string[]];
 
+/** In characters. */
+export function sizeOf([, pairs]: RawEntry): number {
+  let size = 0;
+  for (const text of pairs) size += text.length;
+  return size;
+}
+
 /** An entry's fields: no name is inherited, and unlike `Object.create(null)` it is no dictionary, which costs several times as much. */
 class Fields {
   [field: string]: string;

@@ -1,6 +1,14 @@
 import { OperationAbortedError } from "../../errors.js";
-import type { Ask, Occasion, StreamReader } from "../following/room.js";
-import { type RawEntry, type SignalEvent, type SubscriptionEvent, toEvent, type UnrecognisedEvent } from "./events.js";
+import type { Ask, Occasion, ReaderProgress, StreamReader } from "../following/room.js";
+import { EventBuffer } from "./eventBuffer.js";
+import {
+  type RawEntry,
+  type SignalEvent,
+  type SubscriptionEvent,
+  sizeOf,
+  toEvent,
+  type UnrecognisedEvent,
+} from "./events.js";
 import { findGap, START, streamInfo } from "./gap.js";
 import { streamOf } from "./keys.js";
 import { RecentIds } from "./recentIds.js";
@@ -20,15 +28,12 @@ export interface RoomOptions {
   readonly onRoom: (room: RoomReader) => void;
 }
 
-/** Most entries of one read. */
-const BATCH = 100;
-
 /** One meeting's cursor in one subscription, and the events between it and the subscriber. */
 export class RoomReader implements StreamReader {
   readonly stream: string;
   /** Resolves once the cursor is known, so that no entry added later is missed. */
   readonly started: Promise<void>;
-  readonly #events: SubscriptionEvent[] = [];
+  readonly #events: EventBuffer;
   readonly #recent: RecentIds | undefined;
   #begin!: () => void;
   #fail!: (error: Error) => void;
@@ -44,6 +49,7 @@ export class RoomReader implements StreamReader {
 
   constructor(private readonly options: RoomOptions) {
     this.stream = streamOf(options.meetingId);
+    this.#events = new EventBuffer(options.bufferSize);
     this.started = new Promise((resolve, reject) => {
       this.#begin = resolve;
       this.#fail = reject;
@@ -65,17 +71,23 @@ export class RoomReader implements StreamReader {
 
   take(): SubscriptionEvent | undefined {
     const event = this.#events.shift();
-    if (this.#waiting && this.#events.length <= this.options.bufferSize / 2) {
+    if (this.#waiting && this.#events.halfEmpty) {
       this.#waiting = false;
       this.options.onRoom(this);
     }
     return event;
   }
 
+  progress(): ReaderProgress | undefined {
+    if (this.#cursor === undefined) return undefined;
+    const entries = this.#events.waiting.filter((event) => event.kind !== "resync");
+    return { cursor: this.#cursor, waiting: entries.length, firstWaiting: entries[0]?.entryId };
+  }
+
   close(): void {
     this.#closed = true;
     this.#fail(new OperationAbortedError(`${this.meetingId} is no longer followed`));
-    this.#events.length = 0;
+    this.#events.clear();
   }
 
   refused(error: Error): void {
@@ -85,9 +97,9 @@ export class RoomReader implements StreamReader {
   async read(ask: Ask, occasion: Occasion): Promise<boolean> {
     if (this.#cursor === undefined) return this.#resolveEnd(ask);
     if (occasion === "sweep") return this.#isBehind(ask, this.#cursor);
-    const room = this.options.bufferSize - this.#events.length;
-    this.#waiting = room <= 0;
-    return this.#waiting ? false : this.#readOn(ask, this.#cursor, Math.min(room, BATCH));
+    const { room } = this.#events;
+    this.#waiting = room === 0;
+    return this.#waiting ? false : this.#readOn(ask, this.#cursor, room);
   }
 
   /** Once only: asked again after a failure, the end would be another, and what lies between would be missed. */
@@ -120,7 +132,8 @@ export class RoomReader implements StreamReader {
     if (this.#closed) return false;
     if (gap) this.#tell(gap);
     if (gap && gap.cursor !== cursor) return true;
-    for (const entry of fresh) this.#keep(toEvent(this.meetingId, entry));
+    this.#events.measured(fresh.map(sizeOf));
+    for (const entry of fresh) this.#keep(toEvent(this.meetingId, entry), sizeOf(entry));
     this.#cursor = fresh.at(-1)?.[0] ?? cursor;
     if (this.#events.length > 0) this.options.onEvents(this);
     return fresh.length >= count;
@@ -131,13 +144,13 @@ export class RoomReader implements StreamReader {
     this.#mark = START;
     this.#nextMark = START;
     this.#fromStart = false;
-    this.#events.push({ kind: "resync", meetingId: this.meetingId, reason, cursor });
+    this.#events.push({ kind: "resync", meetingId: this.meetingId, reason, cursor }, 0);
     this.options.onEvents(this);
   }
 
-  #keep(event: SignalEvent | UnrecognisedEvent): void {
+  #keep(event: SignalEvent | UnrecognisedEvent, size: number): void {
     if (event.kind === "signal" && !this.#isFor(event)) return;
-    this.#events.push(event);
+    this.#events.push(event, size);
   }
 
   #isFor({ receiverIds, requestId }: SignalEvent): boolean {

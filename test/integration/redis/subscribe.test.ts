@@ -283,7 +283,7 @@ for (const mode of ["single", "cluster"] as const) {
       stop.abort();
       await subscriptions[1]?.close();
       await subscriptions[1]?.close();
-      opened.client.stopReading();
+      await opened.client.stopReading();
       for (const end of ends) expect(await end).to.deep.equal({ done: true, value: undefined });
       expect(await rejection(opened.signals.subscribe(m))).to.include({ code: "ErrClientNil" });
       expect(await rejection(subscriptions[1]?.add(m) as Promise<void>)).to.include({ code: "ErrClientNil" });

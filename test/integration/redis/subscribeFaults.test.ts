@@ -7,11 +7,17 @@ import {
   startRedisServer,
 } from "../../../src/testing/index.js";
 import { startProxy } from "../../support/proxy.js";
-import { type Opened, openClient, redisConfig } from "./openClient.js";
+import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 import { SignalLoad } from "./signalLoad.js";
 
 const MEETINGS = 24;
-const TIMEOUTS = { readTimeoutMs: 1_000, writeTimeoutMs: 1_000, dialTimeoutMs: 1_000, followSweepMs: 1_000 };
+const TIMEOUTS = {
+  poolTimeoutMs: 1_500,
+  readTimeoutMs: 1_000,
+  writeTimeoutMs: 1_000,
+  dialTimeoutMs: 1_000,
+  followSweepMs: 1_000,
+};
 
 describe("Subscriptions on one server, under faults", function () {
   this.timeout(60_000);
@@ -58,13 +64,34 @@ describe("Subscriptions on one server, under faults", function () {
     const load = await SignalLoad.start(opened as Opened, "frozen", MEETINGS);
     const ids = async () => String(await server.call("CLIENT", "LIST", "TYPE", "pubsub")).match(/^id=\d+/gm);
     const before = await ids();
+    expect(before).to.have.length(1);
     await server.pause();
     // Longer than the read timeout and the probe before it: a command of the same client fails as late as that.
     await client.send("PING", [], { kind: "read", timeoutMs: 2_500 }).catch(() => undefined);
     await server.resume();
     await load.untilProgress();
+    expect(await ids())
+      .to.have.length(1)
+      .and.not.deep.equal(before);
     await load.finish();
-    expect(before).to.have.length(1);
+  });
+
+  it("keeps its deadlines while the server is frozen, and leaves nothing behind", async () => {
+    const { signals, client } = await open();
+    const running = await signals.subscribe("m1");
+    await server.pause();
+    const began = performance.now();
+    const errors = [
+      await rejection(signals.subscribe(["m2", "m3"], { timeoutMs: 300 })),
+      await rejection(running.add("m4")),
+    ];
+    expect(performance.now() - began).to.be.lessThan(300 + TIMEOUTS.poolTimeoutMs + 200);
+    for (const error of errors) expect(error).to.include({ code: "ErrDeadlineExceeded" });
+    expect(running.meetingIds).to.deep.equal(["m1"]);
+    const end = running.next();
+    await client.close(0);
+    expect(await end).to.deep.equal({ done: true, value: undefined });
+    await server.resume();
   });
 
   it("misses nothing when an operator switches notifications off, and switches them on again", async () => {
@@ -122,8 +149,9 @@ describe("Subscriptions on a cluster, under faults", function () {
     for (const meetingId of load.meetingIds)
       if ((await cluster.masterOf(`room-stream:${meetingId}`)).port === from.port) moving.push(meetingId);
     const to = await otherMaster(from);
-    for (const meetingId of moving)
-      await moveSlot(from, to, `room-stream:${meetingId}`, () => load.untilProgress([meetingId]));
+    const move = (meetingId: string) =>
+      moveSlot(from, to, `room-stream:${meetingId}`, () => load.untilProgress([meetingId]));
+    await Promise.all(moving.map(move));
     await load.untilProgress();
     await load.finish();
     expect(moving).not.to.deep.equal([]);

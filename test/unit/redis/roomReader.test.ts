@@ -78,7 +78,7 @@ describe("A meeting's cursor", () => {
     const { reader, roomAskedFor } = readerOf();
     while (await reader.read(stream.ask, "resumed"));
     expect(reader.pending).to.equal(10);
-    expect(Math.max(...stream.counts), "one more than asked for: the cursor's own entry").to.equal(11);
+    expect(Math.max(...stream.counts), "one more than fit: the cursor's own entry").to.be.at.most(11);
     const reads = stream.counts.length;
     for (const occasion of ["announced", "sweep", "resumed"] as Occasion[])
       expect(await reader.read(stream.ask, occasion)).to.equal(false);
@@ -87,6 +87,21 @@ describe("A meeting's cursor", () => {
     expect(roomAskedFor()).to.equal(0);
     reader.take();
     expect(roomAskedFor(), "once half of it is free").to.equal(1);
+  });
+
+  it("holds about a megabyte of large entries, and reads small ones by the hundred", async () => {
+    const stream = new FakeStream();
+    const large = "x".repeat(262_144);
+    stream.add(...ids(1, 400));
+    for (const [, pairs] of stream.entries.slice(0, 30)) pairs.push("large", large);
+    const { reader } = readerOf({ bufferSize: 1_000 });
+    while (await reader.read(stream.ask, "resumed"));
+    expect(reader.pending).to.be.within(4, 8);
+    while (reader.pending > 0) {
+      reader.take();
+      await reader.read(stream.ask, "resumed");
+    }
+    expect(Math.max(...stream.counts)).to.equal(101);
   });
 
   it("asks for the end of the stream once, however often reading fails afterwards", async () => {
