@@ -4,6 +4,10 @@ export class RecentIds {
 
   constructor(private readonly window: number) {}
 
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
   /** Whether `id` was among them; it is from now on. */
   seen(id: string): boolean {
     if (this.#ids.has(id)) return true;

@@ -16,13 +16,17 @@ export function checkMeetingIds(meetingIds: unknown): string[] {
   return [...new Set(list.map((meetingId: unknown) => checkMeetingId("meetingId", meetingId)))];
 }
 
-/** Where each of the meetings is to be read from, by meeting. */
-export function checkFrom(meetingIds: readonly string[], from: SubscribeOptions["from"]): Map<string, string> {
+/** Where each of the meetings is to be read from, by meeting; `otherwise` where `from` does not say. */
+export function checkFrom(
+  meetingIds: readonly string[],
+  from: SubscribeOptions["from"],
+  otherwise: "now" | "start" = "now",
+): Map<string, string> {
   const own = (meetingId: string) => {
     if (typeof from !== "object" || from === null) return from;
     return Object.hasOwn(from, meetingId) ? (from as Readonly<Record<string, From>>)[meetingId] : undefined;
   };
-  return new Map(meetingIds.map((meetingId) => [meetingId, checkOne(own(meetingId) ?? "now")]));
+  return new Map(meetingIds.map((meetingId) => [meetingId, checkOne(own(meetingId) ?? otherwise)]));
 }
 
 function checkOne(from: unknown): string {

@@ -15,7 +15,7 @@ export function joined(meetingId: string, requestId: string): Signal {
 }
 
 /** Resolves as soon as `isSo`, asked after each event and each acknowledgement. */
-class Condition {
+export class Condition {
   readonly #waiting = new Set<() => void>();
 
   changed(): void {

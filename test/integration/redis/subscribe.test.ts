@@ -1,33 +1,9 @@
 import { expect } from "chai";
-import type { RedisConfig } from "../../../src/config/types.js";
 import type { SubscriptionEvent } from "../../../src/redis/signals/events.js";
 import type { SignalIterator } from "../../../src/redis/signals/subscription.js";
-import { startRedisCluster, startRedisServer } from "../../../src/testing/index.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
+import { type RedisTarget, startRedisTarget } from "./redisTarget.js";
 import { joined } from "./signalLoad.js";
-
-interface Target {
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
-  /** Sends a command to the node that owns the key, its first argument. */
-  call(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** Sends a command to each node. */
-  callAll(command: string, ...args: (string | number)[]): Promise<unknown[]>;
-  stop(): Promise<void>;
-}
-
-async function startTarget(mode: RedisConfig["mode"]): Promise<Target> {
-  if (mode === "single") {
-    const server = await startRedisServer();
-    return { addresses: [server], callAll: async (...all) => [await server.call(...all)], ...server };
-  }
-  const cluster = await startRedisCluster();
-  return {
-    addresses: cluster.nodes,
-    call: async (command, ...args) => (await cluster.masterOf(String(args[0]))).call(command, ...args),
-    callAll: (...all) => Promise.all(cluster.nodes.map((node) => node.call(...all))),
-    stop: cluster.stop,
-  };
-}
 
 /** The next `count` events. */
 async function take(iterator: SignalIterator, count: number): Promise<SubscriptionEvent[]> {
@@ -46,13 +22,13 @@ const requestIds = (events: readonly SubscriptionEvent[]) =>
 for (const mode of ["single", "cluster"] as const) {
   describe(`Subscriptions, ${mode}`, function () {
     this.timeout(60_000);
-    let target: Target;
+    let target: RedisTarget;
     let opened: Opened;
     let meeting = 0;
     let m = "";
 
     before(async () => {
-      target = await startTarget(mode);
+      target = await startRedisTarget(mode);
     });
 
     beforeEach(async () => {
