@@ -139,7 +139,7 @@ export type { ConsumeOptions, Delivery } from "./redis/signals/groups/consumeInp
 export type { SignalConsumption } from "./redis/signals/groups/consumption.js";
 export type { DeadLetter } from "./redis/signals/groups/deadLetters.js";
 export type { Behind, GroupLag, SignalLag, SubscriberLag } from "./redis/signals/lag.js";
-export type { PublishedSignal, Signals } from "./redis/signals/signals.js";
+export type { PublishedSignal, PublishOptions, PublishOutcome, Signals } from "./redis/signals/signals.js";
 export type { From } from "./redis/signals/subscribeInput.js";
 export type { SignalIterator, SignalSubscription, SubscribeOptions } from "./redis/signals/subscription.js";
 export type {

@@ -49,10 +49,12 @@ export interface RedisClient {
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */
   readonly shardedPubSub: boolean;
+  /** Whether XADD takes IDMP, as the server that was asked at the start tells: Redis 8.6 and later. */
+  readonly takesIdempotentXadd: boolean;
   /** Tells when streams have new entries, on connections of its own that are opened at first use. */
   readonly following: Following;
-  /** Ends every subscription and all following; commands go on. Resolves when signal handlers that ran have finished or were given up. */
-  stopReading(): Promise<void>;
+  /** Ends every subscription and all following; commands go on. */
+  stopReading(): void;
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
   state(): RedisClientState;
@@ -128,9 +130,14 @@ class DriverClient implements RedisClient {
     return this.#config.mode === "cluster" && (this.#info?.majorVersion ?? 0) >= 7;
   }
 
-  stopReading(): Promise<void> {
+  get takesIdempotentXadd(): boolean {
+    const { majorVersion, minorVersion } = this.#info ?? { majorVersion: 0, minorVersion: 0 };
+    return majorVersion > 8 || (majorVersion === 8 && minorVersion >= 6);
+  }
+
+  stopReading(): void {
     this.#subscriptions.close();
-    return this.following.close();
+    this.following.close();
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -140,7 +147,7 @@ class DriverClient implements RedisClient {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    void this.stopReading();
+    this.stopReading();
     if (this.#operations.size > 0) await this.#drained(timeoutMs);
     for (const operation of this.#operations) operation.interrupt("closing");
     closeDriver(this.#driver);

@@ -21,7 +21,11 @@ export interface SendOptions {
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Sent in its place from then on, once a server has answered that it does not know the script. */
-  readonly withScript?: { readonly command: string; readonly args: readonly (string | number)[] } | undefined;
+  readonly withScript?: {
+    readonly command: string;
+    readonly args: readonly (string | number)[];
+    readonly text?: string;
+  };
   /** The whole command as it goes over the wire, where that is at hand; `args` then needs only its keys. */
   readonly text?: string | undefined;
   /** Goes out right behind the command, each time it is sent, and shares its place. */
@@ -66,6 +70,8 @@ export class Operation implements CommandOwner {
   readonly #weight: number;
   #name: string;
   #args: readonly (string | number)[];
+  #text: string | undefined;
+  #hasScript = false;
   #resolve!: (value: unknown) => void;
   #reject!: (error: Error) => void;
   #over = false;
@@ -95,6 +101,7 @@ export class Operation implements CommandOwner {
     this.#limiter = options.limiter ?? ground.limiter;
     this.#name = name;
     this.#args = args;
+    this.#text = options.text;
     this.#weight = weigh(args, options.text);
   }
 
@@ -171,7 +178,7 @@ export class Operation implements CommandOwner {
   #attempt(): void {
     const { writeTimeoutMs, readTimeoutMs } = this.ground.config;
     const replyTimeoutMs = this.options.kind === "read" ? readTimeoutMs : writeTimeoutMs;
-    const command = new TrackedCommand(this.#name, this.#args, replyTimeoutMs, this, this.options.text);
+    const command = new TrackedCommand(this.#name, this.#args, replyTimeoutMs, this, this.#text);
     this.#command = command;
     command.promise.then(
       (value) => this.#replied(command, value),
@@ -231,9 +238,12 @@ export class Operation implements CommandOwner {
 
   #takesScript(error: DriverError): boolean {
     const { withScript } = this.options;
-    if (error.driverCode !== "NOSCRIPT" || !withScript || this.#args === withScript.args) return false;
-    this.#name = withScript.command;
-    this.#args = withScript.args;
+    if (error.driverCode !== "NOSCRIPT" || !withScript || this.#hasScript) return false;
+    this.#hasScript = true;
+    const { command, args, text } = withScript;
+    this.#name = command;
+    this.#args = args;
+    this.#text = text;
     return true;
   }
 

@@ -27,13 +27,12 @@ export interface Retention {
   readonly ttlMs: number;
 }
 
+const NOTHING = encode([]);
 const NOT_CREATED = encode(["NOMKSTREAM"]);
 
 function trimmed(maxLength: number): Encoded {
   return encode(["MAXLEN", "~", String(maxLength), "*"]);
 }
-
-type Bounds = Pick<SendOptions, "timeoutMs" | "signal">;
 
 /** Appends to streams so that each is trimmed and expires. */
 export class StreamWriter {
@@ -57,19 +56,24 @@ export class StreamWriter {
     };
   }
 
-  /** Resolves with the id of the new entry; `entry` has its fields and values in turn. Throws as `RedisRepository.pushToStream`. */
-  async append(key: string, entry: Encoded, options: PushOptions = {}): Promise<string> {
+  /**
+   * Resolves with the id of the new entry; `entry` has its fields and values in turn. With `once`, XADD's words that make the server
+   * store it only once, it is repeated like a read. Throws as `RedisRepository.pushToStream`.
+   */
+  async append(key: string, entry: Encoded, options: PushOptions = {}, once?: Encoded): Promise<string> {
     const { maxLength, ttlMs } = this.retention(options);
     const { timeoutMs, signal } = options;
-    if (!this.#expiry.isFresh(key, ttlMs)) return this.#renew(key, maxLength, entry, ttlMs, { timeoutMs, signal });
+    const kind = once ? "idempotent" : "write";
+    const rest = [once ?? NOTHING, this.#trimmed(maxLength), entry];
+    if (!this.#expiry.isFresh(key, ttlMs)) return this.#renew(key, ttlMs, rest, { kind, timeoutMs, signal });
     const deadline = timeoutMs && performance.now() + timeoutMs;
     // A stream that is there keeps its expiry. One that is gone must not come back without, so it is left uncreated here.
-    const text = commandText("XADD", encode([key]), NOT_CREATED, this.#trimmed(maxLength), entry);
-    const id = await this.client.send("XADD", [key], { kind: "write", timeoutMs, signal, text });
+    const text = commandText("XADD", encode([key]), NOT_CREATED, ...rest);
+    const id = await this.client.send("XADD", [key], { kind, timeoutMs, signal, text });
     if (id !== null) return id as string;
     this.#expiry.forget(key);
     const left = deadline && Math.max(1, deadline - performance.now());
-    return this.#renew(key, maxLength, entry, ttlMs, { timeoutMs: left, signal });
+    return this.#renew(key, ttlMs, rest, { kind, timeoutMs: left, signal });
   }
 
   /** For when the stream has been removed. */
@@ -81,10 +85,10 @@ export class StreamWriter {
     return maxLength === this.config.streamMaxLength ? this.#asConfigured : trimmed(maxLength);
   }
 
-  async #renew(key: string, maxLength: number, entry: Encoded, ttlMs: number, bounds: Bounds): Promise<string> {
-    const text = commandText("XADD", encode([key]), this.#trimmed(maxLength), entry);
+  async #renew(key: string, ttlMs: number, rest: readonly Encoded[], sending: SendOptions): Promise<string> {
+    const text = commandText("XADD", encode([key]), ...rest);
     const id = await this.#expiry.renew(key, ttlMs, (follower) =>
-      this.client.send("XADD", [key], { ...bounds, kind: "write", text, follower }),
+      this.client.send("XADD", [key], { ...sending, text, follower }),
     );
     return id as string;
   }
