@@ -53,8 +53,8 @@ export interface RedisClient {
   readonly takesIdempotentXadd: boolean;
   /** Tells when streams have new entries, on connections of its own that are opened at first use. */
   readonly following: Following;
-  /** Ends every subscription and all following; commands go on. */
-  stopReading(): void;
+  /** Ends every subscription and all following; commands go on. Resolves when signal handlers that ran have finished or were given up. */
+  stopReading(): Promise<void>;
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
   state(): RedisClientState;
@@ -135,9 +135,9 @@ class DriverClient implements RedisClient {
     return majorVersion > 8 || (majorVersion === 8 && minorVersion >= 6);
   }
 
-  stopReading(): void {
+  stopReading(): Promise<void> {
     this.#subscriptions.close();
-    this.following.close();
+    return this.following.close();
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -147,7 +147,7 @@ class DriverClient implements RedisClient {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    this.stopReading();
+    void this.stopReading();
     if (this.#operations.size > 0) await this.#drained(timeoutMs);
     for (const operation of this.#operations) operation.interrupt("closing");
     closeDriver(this.#driver);

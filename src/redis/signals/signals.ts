@@ -1,11 +1,15 @@
 import type { RedisConfig } from "../../config/types.js";
-import { checkMeetingId } from "../../ids.js";
+import { checkId, checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
 import type { ReadOptions, RedisRepository } from "../repository.js";
 import type { CallOptions } from "../streamWriter.js";
 import { decodeSignal } from "./codec.js";
+import type { ConsumeOptions } from "./groups/consumeInput.js";
+import { consume, type SignalConsumption } from "./groups/consumption.js";
+import { type DeadLetter, readDeadLetters } from "./groups/deadLetters.js";
 import { streamOf } from "./keys.js";
+import { measureLag, readCursor, type SignalLag } from "./lag.js";
 import { type PublishedSignal, type PublishOptions, type PublishOutcome, SignalPublisher } from "./publisher.js";
 import { type SignalIterator, type SignalSubscription, type SubscribeOptions, subscribe } from "./subscription.js";
 import type { DecodedEntry, Signal } from "./types.js";
@@ -42,6 +46,20 @@ export interface Signals {
    */
   subscribe(meetingIds: string | readonly string[], options: HandledOptions): Promise<SignalSubscription>;
   subscribe(meetingIds: string | readonly string[], options?: SubscribeOptions): Promise<SignalIterator>;
+  /**
+   * Handles meetings' signals as one consumer of a group: each entry goes to one of the group's consumers, in whichever process, and is
+   * acknowledged when the handler has succeeded. What a consumer that died has left goes to another after `minIdleMs` and a sweep;
+   * what fails `maxDeliveries` times is a dead letter. Each entry at least once: a handler must bear the same entry again, as after
+   * a failover. Resolves when nothing published later can be missed. Ends with `close()`, with `options.signal` and with the container.
+   * @throws DeadlineExceededError, OperationAbortedError, RedisCommandError, InvalidInputError, ClientNilError; nothing is left open
+   */
+  consume(options: ConsumeOptions): Promise<SignalConsumption>;
+  /** What a group has given up, oldest first: at most about 1,000 entries of a meeting, until `REDIS_CLUSTER_TTL_IN_HOURS` after the last. */
+  deadLetters(meetingId: string, group: string, options?: ReadOptions): Promise<DeadLetter[]>;
+  /** How far this process's subscriptions, and all consumer groups, are behind a meeting's stream. */
+  lag(meetingId: string): Promise<SignalLag>;
+  /** The id of the last entry a meeting's stream was given, `0-0` before the first: `subscribe` from it delivers what comes after. */
+  cursor(meetingId: string): Promise<string>;
 }
 
 type HandledOptions = SubscribeOptions & Required<Pick<SubscribeOptions, "handler">>;
@@ -66,5 +84,10 @@ export function createSignals({ client, redis, config, logger }: SignalStores): 
     },
     subscribe: (meetingIds: string | readonly string[], options: SubscribeOptions = {}) =>
       subscribe({ following: client.following, config, logger }, meetingIds, options),
+    consume: (options) => consume({ following: client.following, client, config, logger }, options),
+    deadLetters: async (meetingId, group, options) =>
+      readDeadLetters(redis, checkMeetingId("meetingId", meetingId), checkId("group", group), options),
+    lag: async (meetingId) => measureLag(client, checkMeetingId("meetingId", meetingId)),
+    cursor: async (meetingId) => readCursor(client, checkMeetingId("meetingId", meetingId)),
   };
 }
