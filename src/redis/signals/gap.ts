@@ -1,4 +1,3 @@
-import { isServerError } from "../driverErrors.js";
 import type { Ask } from "../following/room.js";
 
 /** Before every entry. */
@@ -33,7 +32,7 @@ export async function streamInfo(ask: Ask, stream: string): Promise<StreamInfo |
       added: added === undefined ? undefined : Number(added),
     };
   } catch (error) {
-    if (isServerError(error) && /no such key/.test((error as Error).message)) return undefined;
+    if (/no such key/.test((error as Error).message)) return undefined;
     throw error;
   }
 }
