@@ -62,14 +62,15 @@ function readPayload(input: unknown, fields: ReadonlySet<string>): Fields | unde
   const payload: Record<string, unknown> = {};
   for (const field of fields) {
     const value = input[field];
-    const valid =
-      isText(value) ||
-      (field === "producerMap" && isProducerMap(value)) ||
-      (field === "disconnectReason" && value === null);
-    if (!valid) return undefined;
+    if (!isValid(field, value)) return undefined;
     payload[field] = value;
   }
   return payload;
+}
+
+function isValid(field: string, value: unknown): boolean {
+  if (field === "producerMap") return isProducerMap(value);
+  return isText(value) || (field === "disconnectReason" && value === null);
 }
 
 function isProducerMap(value: unknown): value is ProducerMap {
