@@ -3,6 +3,7 @@ import { ClientNilError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { DriverFactory } from "../connection.js";
 import { FollowedNode } from "./node.js";
+import type { Redirection } from "./redirection.js";
 import { Follower, type ReaderProgress, Room, type StreamReader } from "./room.js";
 import type { Topology } from "./topology.js";
 
@@ -105,7 +106,7 @@ export class Following {
     this.#move(room, owner);
   }
 
-  #redirect(room: Room, address: string, asking: boolean): void {
+  #redirect(room: Room, { address, asking }: Redirection): void {
     room.movingFrom = asking ? room.node?.address : undefined;
     room.redirectedUntil = performance.now() + REDIRECTION_HOLDS_MS;
     this.#move(room, address);
@@ -132,7 +133,7 @@ export class Following {
       factory: this.factory,
       config: this.config,
       logger: this.logger,
-      redirected: (room, target, asking) => this.#redirect(room, target, asking),
+      redirected: (room, redirection) => this.#redirect(room, redirection),
       troubled: () => this.topology.refresh(),
     });
     this.#nodes.set(address, node);

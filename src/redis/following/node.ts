@@ -3,10 +3,11 @@ import type { RedisConfig } from "../../config/types.js";
 import { RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { closeDriver, type DriverFactory } from "../connection.js";
-import { isServerError, isTemporary, toDriverError } from "../driverErrors.js";
+import { isConnectionClosed, isServerError, isTemporary, toDriverError } from "../driverErrors.js";
 import { ping } from "../subscriptions.js";
 import { Announcements } from "./announcements.js";
 import { Notifications } from "./notifications.js";
+import { parseRedirection, type Redirection } from "./redirection.js";
 import { type Ask, type Follower, type Occasion, type Room, strongerOf } from "./room.js";
 import { parseAddress } from "./topology.js";
 
@@ -14,8 +15,7 @@ export interface NodeDependencies {
   readonly factory: DriverFactory;
   readonly config: RedisConfig;
   readonly logger: Logger;
-  /** The server said that the room's slot is elsewhere, or (`asking`) on its way there. */
-  readonly redirected: (room: Room, address: string, asking: boolean) => void;
+  readonly redirected: (room: Room, redirection: Redirection) => void;
   /** The server cannot be reached, or does not serve the slot for now: somebody else may. */
   readonly troubled: () => void;
 }
@@ -34,6 +34,8 @@ export class FollowedNode {
   /** Whose turn it is next, and why. */
   readonly #due = new Map<Follower, Occasion>();
   readonly #probing: NodeJS.Timeout;
+  /** What was asked in this turn, by its arguments. */
+  #sharedReads: Map<string, Promise<unknown>> | undefined;
   #inFlight = 0;
   #scheduled = false;
   #closed = false;
@@ -109,11 +111,13 @@ export class FollowedNode {
   #flush(): void {
     if (this.#closed || this.#reading.status !== "ready" || this.#inFlight >= MAX_IN_FLIGHT) return;
     this.#reading.stream.cork();
+    this.#sharedReads = new Map();
     for (const [follower, occasion] of this.#due) {
       if (this.#inFlight >= MAX_IN_FLIGHT) break;
       this.#due.delete(follower);
       void this.#read(follower, occasion);
     }
+    this.#sharedReads = undefined;
     this.#reading.stream.uncork();
   }
 
@@ -137,13 +141,23 @@ export class FollowedNode {
   }
 
   #askFor(room: Room): Ask {
-    return room.movingFrom === undefined
-      ? this.#ask
-      : (command, args) => {
-          this.#reading.asking().catch(() => undefined);
-          return this.#ask(command, args);
-        };
+    const ask = room.movingFrom === undefined ? this.#ask : this.#askMoving;
+    if (room.followers.size === 1) return ask;
+    // Subscribers that are equally far, as most are, read together.
+    return (command, args) => (command === "XRANGE" ? this.#shared(ask, args) : ask(command, args));
   }
+
+  #shared(ask: Ask, args: readonly (string | number)[]): Promise<unknown> {
+    const key = args.join("\n");
+    const reply = this.#sharedReads?.get(key) ?? ask("XRANGE", args);
+    this.#sharedReads?.set(key, reply);
+    return reply;
+  }
+
+  readonly #askMoving: Ask = (command, args) => {
+    this.#reading.asking().catch(() => undefined);
+    return this.#ask(command, args);
+  };
 
   readonly #ask: Ask = (command, args) => {
     // Its silence is noticed by the probe behind it; a timer for each read would cost more than the read.
@@ -159,21 +173,11 @@ export class FollowedNode {
       follower.again ??= "resumed";
       return;
     }
-    if (!isServerError(error)) {
-      this.#later(follower);
-      return;
-    }
     const cause = toDriverError(error);
-    const [, kind, target = ""] = /^(MOVED|ASK) \d+ (\S+)/.exec(cause.message) ?? [];
-    if (kind) this.dependencies.redirected(room, this.#completed(target), kind === "ASK");
-    else if (isTemporary(cause)) this.#later(follower);
+    const redirection = isServerError(error) ? parseRedirection(cause.message, this.address) : undefined;
+    if (redirection) this.dependencies.redirected(room, redirection);
+    else if (isConnectionClosed(error) || isTemporary(cause)) this.#later(follower);
     else this.#refused(follower, new RedisCommandError(commandOf(error), cause));
-  }
-
-  /** A server that does not know its own name leaves it out. */
-  #completed(target: string): string {
-    const { host, port } = parseAddress(target, parseAddress(this.address).host);
-    return `${host}:${port}`;
   }
 
   #later(follower: Follower): void {

@@ -238,6 +238,23 @@ for (const mode of ["single", "cluster"] as const) {
       expect(after).to.deep.equal(before);
     });
 
+    it("reads once for all subscribers that are equally far", async () => {
+      const reads = async () => {
+        const infos = await target.callAll("INFO", "commandstats");
+        return infos.reduce<number>((sum, info) => sum + Number(/xrange:calls=(\d+)/.exec(String(info))?.[1] ?? 0), 0);
+      };
+      const subscriptions: SignalIterator[] = [];
+      for (let i = 0; i < 50; i += 1) subscriptions.push(await opened.signals.subscribe(m));
+      const before = await reads();
+      for (let i = 0; i < 10; i += 1) {
+        await publish(m, `r${i}`);
+        for (const subscription of subscriptions)
+          expect(requestIds(await take(subscription, 1))).to.deep.equal([`r${i}`]);
+      }
+      // One for each signal, and those of the sweeps in between; apart they would be 500.
+      expect((await reads()) - before).to.be.within(10, 100);
+    });
+
     it("keeps the notifications that are on already", async () => {
       await target.callAll("CONFIG", "SET", "notify-keyspace-events", "Ex");
       const subscription = await opened.signals.subscribe(m);

@@ -18,7 +18,12 @@ describe("Subscriptions of a Redis user with few rights", function () {
   before(async () => {
     const user = (name: string, rights: string) => `${name} on >${PASSWORD} ~room-stream:* ${rights}`;
     server = await startRedisServer({
-      users: ["default off", user("plain", `&* ${COMMANDS}`), user("deaf", `resetchannels ${COMMANDS}`)],
+      users: [
+        "default off",
+        user("plain", `&* ${COMMANDS}`),
+        user("deaf", `resetchannels ${COMMANDS}`),
+        user("admin", "&* +@all"),
+      ],
     });
   });
 
@@ -28,10 +33,12 @@ describe("Subscriptions of a Redis user with few rights", function () {
 
   after(() => server?.stop());
 
-  async function open(username: string, followSweepMs: number): Promise<Opened> {
+  async function open(username: string, followSweepMs: number, enableNotifications = true): Promise<Opened> {
     const password = new Secret(PASSWORD);
     const credentials = { kind: "variables", variable: "REDIS_CLUSTER_PASSWORD", username, password } as const;
-    const client = await openClient(redisConfig("single", [server], { credentials, followSweepMs }));
+    const client = await openClient(
+      redisConfig("single", [server], { credentials, followSweepMs, enableNotifications }),
+    );
     opened.push(client);
     return client;
   }
@@ -62,6 +69,15 @@ describe("Subscriptions of a Redis user with few rights", function () {
     const [warning] = warnings(client);
     expect(warnings(client)).to.have.length(1);
     expect(warning?.message).to.match(/notifications are off.*set notify-keyspace-events to "Kt".*NOPERM/);
+  });
+
+  it("leaves the server's setting alone where it is told to", async () => {
+    const client = await open("admin", 50, false);
+    const subscription = await client.signals.subscribe("m");
+    await roundTrips(client, subscription, 3);
+    expect(await server.call("CONFIG", "GET", SETTING)).to.deep.equal([SETTING, ""]);
+    expect(warnings(client).map(({ message }) => message)).to.have.length(1);
+    expect(warnings(client)[0]?.message).to.match(/REDIS_FOLLOW_ENABLE_NOTIFICATIONS is false/);
   });
 
   it("says what is missing where it may not subscribe at all", async () => {
