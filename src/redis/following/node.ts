@@ -1,14 +1,13 @@
-import { Command, type Redis } from "ioredis";
 import type { RedisConfig } from "../../config/types.js";
 import { RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
-import { closeDriver, type DriverFactory } from "../connection.js";
+import type { DriverFactory } from "../connection.js";
 import { isConnectionClosed, isServerError, isTemporary, toDriverError } from "../driverErrors.js";
-import { ping } from "../subscriptions.js";
 import { Announcements } from "./announcements.js";
 import { Notifications } from "./notifications.js";
+import { ReadingConnection } from "./readingConnection.js";
 import { parseRedirection, type Redirection } from "./redirection.js";
-import { type Ask, type Follower, type Occasion, type Room, strongerOf } from "./room.js";
+import { type Follower, type Occasion, type Room, strongerOf } from "./room.js";
 import { parseAddress } from "./topology.js";
 
 export interface NodeDependencies {
@@ -27,15 +26,13 @@ const MAX_PROBE_INTERVAL_MS = 1_000;
 
 /** A Redis server that owns followed streams: one connection that hears of new entries and one that reads them. */
 export class FollowedNode {
-  readonly #reading: Redis;
+  readonly #reading: ReadingConnection;
   readonly #announcements: Announcements;
   readonly #notifications: Notifications;
   readonly #rooms = new Set<Room>();
   /** Whose turn it is next, and why. */
   readonly #due = new Map<Follower, Occasion>();
   readonly #probing: NodeJS.Timeout;
-  /** What was asked in this turn, by its arguments. */
-  #sharedReads: Map<string, Promise<unknown>> | undefined;
   #inFlight = 0;
   #scheduled = false;
   #closed = false;
@@ -48,10 +45,7 @@ export class FollowedNode {
     const place = parseAddress(address);
     this.#notifications = new Notifications(address, config.enableNotifications, logger);
     this.#announcements = new Announcements(factory.node(place), logger, () => this.#notifications.heard());
-    this.#reading = factory.node(place);
-    this.#reading.on("ready", () => this.#resume());
-    this.#reading.on("close", troubled);
-    this.#reading.connect().catch(() => undefined);
+    this.#reading = new ReadingConnection(factory.node(place), { onReady: () => this.#resume(), onClose: troubled });
     const interval = Math.min(MAX_PROBE_INTERVAL_MS, config.readTimeoutMs);
     this.#probing = setInterval(() => this.#probe(), interval).unref();
   }
@@ -95,7 +89,7 @@ export class FollowedNode {
     clearInterval(this.#probing);
     this.#due.clear();
     this.#announcements.close();
-    closeDriver(this.#reading);
+    this.#reading.close();
   }
 
   /** At the end of the turn, so that all that falls due in it leaves in one write. */
@@ -109,16 +103,14 @@ export class FollowedNode {
   }
 
   #flush(): void {
-    if (this.#closed || this.#reading.status !== "ready" || this.#inFlight >= MAX_IN_FLIGHT) return;
-    this.#reading.stream.cork();
-    this.#sharedReads = new Map();
-    for (const [follower, occasion] of this.#due) {
-      if (this.#inFlight >= MAX_IN_FLIGHT) break;
-      this.#due.delete(follower);
-      void this.#read(follower, occasion);
-    }
-    this.#sharedReads = undefined;
-    this.#reading.stream.uncork();
+    if (this.#closed || !this.#reading.ready || this.#inFlight >= MAX_IN_FLIGHT) return;
+    this.#reading.turn(() => {
+      for (const [follower, occasion] of this.#due) {
+        if (this.#inFlight >= MAX_IN_FLIGHT) return;
+        this.#due.delete(follower);
+        void this.#read(follower, occasion);
+      }
+    });
   }
 
   async #read(follower: Follower, occasion: Occasion): Promise<void> {
@@ -126,7 +118,7 @@ export class FollowedNode {
     this.#inFlight += 1;
     follower.reading = true;
     try {
-      const more = await follower.reader.read(this.#askFor(room), occasion);
+      const more = await follower.reader.read(this.#reading.askFor(room), occasion);
       if (more) follower.again = "resumed";
       if (more && occasion === "sweep" && this.#notifications.missed()) void this.#check();
     } catch (error) {
@@ -139,32 +131,6 @@ export class FollowedNode {
     if (again) follower.due(again);
     if (this.#due.size > 0) this.#schedule();
   }
-
-  #askFor(room: Room): Ask {
-    const ask = room.movingFrom === undefined ? this.#ask : this.#askMoving;
-    if (room.followers.size === 1) return ask;
-    // Subscribers that are equally far, as most are, read together.
-    return (command, args) => (command === "XRANGE" ? this.#shared(ask, args) : ask(command, args));
-  }
-
-  #shared(ask: Ask, args: readonly (string | number)[]): Promise<unknown> {
-    const key = args.join("\n");
-    const reply = this.#sharedReads?.get(key) ?? ask("XRANGE", args);
-    this.#sharedReads?.set(key, reply);
-    return reply;
-  }
-
-  readonly #askMoving: Ask = (command, args) => {
-    this.#reading.asking().catch(() => undefined);
-    return this.#ask(command, args);
-  };
-
-  readonly #ask: Ask = (command, args) => {
-    // Its silence is noticed by the probe behind it; a timer for each read would cost more than the read.
-    const sent = new Command(command, [...args], { replyEncoding: "utf8" });
-    this.#reading.sendCommand(sent);
-    return sent.promise;
-  };
 
   #failed(follower: Follower, error: unknown): void {
     const { room } = follower;
@@ -184,7 +150,7 @@ export class FollowedNode {
     if (follower.stopped) return;
     this.dependencies.troubled();
     // While there is no connection the follower waits for the next one.
-    if (this.#reading.status !== "ready") this.#due.set(follower, "resumed");
+    if (!this.#reading.ready) this.#due.set(follower, "resumed");
     else setTimeout(() => follower.due("resumed"), RETRY_PAUSE_MS).unref();
   }
 
@@ -203,7 +169,7 @@ export class FollowedNode {
 
   async #check(): Promise<void> {
     try {
-      if (await this.#notifications.check(this.#ask)) for (const room of this.#rooms) room.due("resumed");
+      if (await this.#notifications.check(this.#reading.ask)) for (const room of this.#rooms) room.due("resumed");
     } catch {
       // The connection failed; the next one is checked.
     }
@@ -211,7 +177,7 @@ export class FollowedNode {
 
   #probe(): void {
     const { readTimeoutMs } = this.dependencies.config;
-    if (this.#reading.status === "ready") ping(this.#reading, readTimeoutMs);
+    this.#reading.probe(readTimeoutMs);
     this.#announcements.probe(readTimeoutMs);
   }
 }
