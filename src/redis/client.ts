@@ -44,7 +44,7 @@ export interface RedisClient {
   /**
    * Receives the messages of a channel on a connection of its own, sharded (SSUBSCRIBE) in a cluster of Redis 7 or later.
    * Resolves when the server has confirmed it; subscribed again after each reconnection.
-   * @throws RedisCommandError, DeadlineExceededError, OperationAbortedError, ClientNilError
+   * @throws RedisCommandError, DeadlineExceededError, OperationAbortedError, BackpressureError, ClientNilError
    */
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */

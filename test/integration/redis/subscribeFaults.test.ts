@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import {
   type RedisCluster,
-  type RedisNode,
   type RedisServer,
   startRedisCluster,
   startRedisServer,
@@ -9,6 +8,7 @@ import {
 import { startProxy } from "../../support/proxy.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 import { SignalLoad } from "./signalLoad.js";
+import { moveSlot, otherMaster } from "./slots.js";
 
 const MEETINGS = 24;
 const TIMEOUTS = {
@@ -148,7 +148,7 @@ describe("Subscriptions on a cluster, under faults", function () {
     const moving: string[] = [];
     for (const meetingId of load.meetingIds)
       if ((await cluster.masterOf(`room-stream:${meetingId}`)).port === from.port) moving.push(meetingId);
-    const to = await otherMaster(from);
+    const to = await otherMaster(cluster, from);
     const move = (meetingId: string) =>
       moveSlot(from, to, `room-stream:${meetingId}`, () => load.untilProgress([meetingId]));
     await Promise.all(moving.map(move));
@@ -168,22 +168,4 @@ describe("Subscriptions on a cluster, under faults", function () {
     }
     await load.finish();
   });
-
-  async function otherMaster({ port }: RedisNode): Promise<RedisNode> {
-    for (let i = 0; ; i += 1) {
-      const master = await cluster.masterOf(`room-stream:other-${i}`);
-      if (master.port !== port) return master;
-    }
-  }
-
-  /** As `redis-cli --cluster reshard` does it; `halfWay` runs when the stream is at its new node and the slot is not. */
-  async function moveSlot(from: RedisNode, to: RedisNode, stream: string, halfWay: () => Promise<unknown>) {
-    const slot = Number(await from.call("CLUSTER", "KEYSLOT", stream));
-    const [fromId, toId] = [String(await from.call("CLUSTER", "MYID")), String(await to.call("CLUSTER", "MYID"))];
-    await to.call("CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
-    await from.call("CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
-    await from.call("MIGRATE", to.host, to.port, stream, 0, 5_000);
-    await halfWay();
-    for (const node of [to, from]) await node.call("CLUSTER", "SETSLOT", slot, "NODE", toId);
-  }
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ClientNilError, OperationAbortedError } from "../../../errors.js";
 import type { Following } from "../../following/following.js";
 import { FollowedRooms } from "../followedRooms.js";
@@ -61,6 +62,8 @@ class OpenConsumption implements SignalConsumption {
   ) {
     this.#rooms = new FollowedRooms(dependencies.following);
     this.#turns = new Turns(settings.concurrency);
+    // One for each handler that runs.
+    setMaxListeners(settings.concurrency, this.#stopped.signal);
     const onAbort = () => this.close();
     options.signal?.addEventListener("abort", onAbort, { once: true });
     const stopListening = dependencies.following.onClose(onAbort);
