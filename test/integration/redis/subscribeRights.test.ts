@@ -1,14 +1,23 @@
 import { expect } from "chai";
 import { Secret } from "../../../src/config/secret.js";
 import type { SignalIterator } from "../../../src/redis/signals/subscription.js";
-import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
+import { type RedisServer, startRedisCluster, startRedisServer } from "../../../src/testing/index.js";
+import { createCertificates } from "../../support/certificates.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 import { joined } from "./signalLoad.js";
 
 const PASSWORD = "canary-password";
 /** What following needs, besides CONFIG, which it can do without. */
 const COMMANDS = "+ping +info +client|setname +xadd +xrange +pexpire +xinfo|stream +subscribe +unsubscribe";
+const CLUSTER_COMMANDS = "+cluster|slots +cluster|info +asking +readonly";
 const SETTING = "notify-keyspace-events";
+
+async function roundTrips({ signals }: Opened, subscription: SignalIterator, count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    const { entryId } = await signals.publish(joined("m", `r${i}`));
+    expect((await subscription.next()).value).to.include({ kind: "signal", entryId });
+  }
+}
 
 describe("Subscriptions of a Redis user with few rights", function () {
   this.timeout(30_000);
@@ -41,13 +50,6 @@ describe("Subscriptions of a Redis user with few rights", function () {
     );
     opened.push(client);
     return client;
-  }
-
-  async function roundTrips({ signals }: Opened, subscription: SignalIterator, count: number): Promise<void> {
-    for (let i = 0; i < count; i += 1) {
-      const { entryId } = await signals.publish(joined("m", `r${i}`));
-      expect((await subscription.next()).value).to.include({ kind: "signal", entryId });
-    }
   }
 
   const warnings = ({ logger }: Opened) => logger.lines.filter(({ level }) => level === "warn");
@@ -85,5 +87,32 @@ describe("Subscriptions of a Redis user with few rights", function () {
     const error = await rejection(client.signals.subscribe("m"));
     expect(error).to.include({ code: "ErrRedisCommand", command: "SUBSCRIBE" });
     expect(JSON.stringify(error) + error.stack).not.to.include(PASSWORD);
+  });
+});
+
+describe("Subscriptions of a Redis user with few rights, on a cluster with TLS", function () {
+  this.timeout(60_000);
+
+  it("hear of entries at once", async () => {
+    const certificates = await createCertificates();
+    const { valid } = certificates;
+    const user = `app on >${PASSWORD} ~room-stream:* &* ${COMMANDS} ${CLUSTER_COMMANDS}`;
+    const args = [`${SETTING} Kt`];
+    const cluster = await startRedisCluster({ tls: valid, users: ["default off", user], args });
+    const password = new Secret(PASSWORD);
+    const credentials = { kind: "variables", variable: "REDIS_CLUSTER_PASSWORD", username: "app", password } as const;
+    const tls = { caFile: valid.caFile, verify: true };
+    const client = await openClient(
+      redisConfig("cluster", cluster.nodes, { tls, credentials, followSweepMs: 3_600_000 }),
+    );
+    try {
+      const subscription = await client.signals.subscribe(["m", ...Array.from({ length: 20 }, (_, i) => `m${i}`)]);
+      await roundTrips(client, subscription, 20);
+      expect(client.logger.lines.filter(({ level }) => level === "warn")).to.deep.equal([]);
+    } finally {
+      await client.client.close(0);
+      await cluster.stop();
+      certificates.remove();
+    }
   });
 });
