@@ -1,10 +1,9 @@
 import type { RedisConfig } from "../../config/types.js";
-import { withDeadline } from "../../deadline.js";
-import { ClientNilError, DeadlineExceededError, InvalidInputError, OperationAbortedError } from "../../errors.js";
+import { ClientNilError, InvalidInputError, OperationAbortedError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { Following } from "../following/following.js";
-import type { Follower } from "../following/room.js";
 import type { SubscriptionEvent } from "./events.js";
+import { FollowedRooms } from "./followedRooms.js";
 import { RoomReader } from "./roomReader.js";
 import { checkFrom, checkMeetingIds, checkSubscribeOptions, type From } from "./subscribeInput.js";
 
@@ -51,11 +50,6 @@ export interface SignalIterator extends SignalSubscription, AsyncIterableIterato
 const DEFAULT_DEDUPE_WINDOW = 256;
 const DEFAULT_BUFFER_SIZE = 100;
 
-interface Followed {
-  readonly reader: RoomReader;
-  readonly follower: Follower;
-}
-
 export interface SubscriptionDependencies {
   readonly following: Following;
   readonly config: Pick<RedisConfig, "poolTimeoutMs">;
@@ -81,7 +75,7 @@ export async function subscribe(
 }
 
 class OpenSubscription implements SignalIterator {
-  readonly #rooms = new Map<string, Followed>();
+  readonly #rooms: FollowedRooms<RoomReader>;
   /** Rooms with events to take, in turn. */
   readonly #ready = new Set<RoomReader>();
   readonly #takers: ((result: IteratorResult<SubscriptionEvent, undefined>) => void)[] = [];
@@ -94,6 +88,7 @@ class OpenSubscription implements SignalIterator {
     private readonly dependencies: SubscriptionDependencies,
     private readonly options: SubscribeOptions,
   ) {
+    this.#rooms = new FollowedRooms(dependencies.following);
     const onAbort = () => void this.close();
     options.signal?.addEventListener("abort", onAbort, { once: true });
     const stopListening = dependencies.following.onClose(onAbort);
@@ -104,34 +99,26 @@ class OpenSubscription implements SignalIterator {
   }
 
   get meetingIds(): readonly string[] {
-    return [...this.#rooms.keys()];
+    return this.#rooms.meetingIds;
   }
 
   async add(meetingIds: string | readonly string[], from?: SubscribeOptions["from"]): Promise<void> {
     if (this.#closed) throw new ClientNilError("signals subscription", "closed");
-    const added = checkMeetingIds(meetingIds).filter((meetingId) => !this.#rooms.has(meetingId));
-    const origins = checkFrom(added, from);
-    const followed = added.map((meetingId) => this.#follow(meetingId, origins.get(meetingId) as string));
-    try {
-      await this.#untilStarted(followed);
-    } catch (error) {
-      for (const { reader } of followed) if (this.#rooms.get(reader.meetingId)?.reader === reader) this.#drop(reader);
-      throw error;
-    }
+    const { signal, timeoutMs = this.dependencies.config.poolTimeoutMs } = this.options;
+    const origins = checkFrom(this.#rooms.missing(checkMeetingIds(meetingIds)), from);
+    const readers = [...origins].map(([meetingId, origin]) => this.#readerOf(meetingId, origin));
+    await this.#rooms.add(readers, { timeoutMs, signal });
   }
 
   remove(meetingIds: string | readonly string[]): void {
-    for (const meetingId of checkMeetingIds(meetingIds)) {
-      const followed = this.#rooms.get(meetingId);
-      if (followed) this.#drop(followed.reader);
-    }
+    this.#rooms.remove(checkMeetingIds(meetingIds));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#forget();
-    for (const { reader } of this.#rooms.values()) this.#drop(reader);
+    this.#rooms.remove(this.#rooms.meetingIds);
     for (const taker of this.#takers.splice(0)) taker({ done: true, value: undefined });
   }
 
@@ -153,36 +140,17 @@ class OpenSubscription implements SignalIterator {
     return this;
   }
 
-  #follow(meetingId: string, from: string): Followed {
+  #readerOf(meetingId: string, from: string): RoomReader {
     const { recipientId, dedupe, dedupeWindow, bufferSize } = this.options;
-    const reader = new RoomReader({
+    return new RoomReader({
       meetingId,
       from,
       recipientId,
       dedupeWindow: dedupe ? (dedupeWindow ?? DEFAULT_DEDUPE_WINDOW) : 0,
       bufferSize: bufferSize ?? DEFAULT_BUFFER_SIZE,
       onEvents: (room) => this.#onEvents(room),
-      onRoom: () => followed.follower.due("resumed"),
+      onRoom: (room) => this.#rooms.due(room),
     });
-    const followed = { reader, follower: this.dependencies.following.follow(reader) };
-    this.#rooms.set(meetingId, followed);
-    return followed;
-  }
-
-  async #untilStarted(followed: readonly Followed[]): Promise<void> {
-    const { signal, timeoutMs = this.dependencies.config.poolTimeoutMs } = this.options;
-    const started = Promise.all(followed.flatMap(({ reader, follower }) => [reader.started, follower.confirmed()]));
-    const overdue = () =>
-      new DeadlineExceededError(`${followed.length} meetings could not all be followed within ${timeoutMs} ms`);
-    await withDeadline({ timeoutMs, signal, overdue }, (deadline) => deadline.race(started));
-  }
-
-  #drop(reader: RoomReader): void {
-    const followed = this.#rooms.get(reader.meetingId);
-    this.#rooms.delete(reader.meetingId);
-    this.#ready.delete(reader);
-    reader.close();
-    if (followed) this.dependencies.following.unfollow(followed.follower);
   }
 
   #onEvents(room: RoomReader): void {
