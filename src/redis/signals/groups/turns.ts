@@ -36,13 +36,12 @@ export class Turns {
     });
   }
 
-  async #run(first: () => Promise<void>): Promise<void> {
+  async #run(work: () => Promise<void>): Promise<void> {
     this.#running += 1;
-    for (let work: (() => Promise<void>) | undefined = first; work; work = this.#waiting.shift()) {
-      await work();
-      this.#feed();
-    }
+    await work();
     this.#running -= 1;
+    const next = this.#waiting.shift();
+    if (next) void this.#run(next);
     this.#feed();
     if (this.#running === 0) this.#onIdle();
   }
