@@ -221,7 +221,7 @@ export const definitions = {
     kind: integer(1, 1_073_741_824, "bytes"),
     default: "16777216",
     effect:
-      "About how much memory commands in flight may take: 1 KiB each and 2 bytes a character. As much again may wait for a place; then `ErrBackpressure`.",
+      "About how much memory commands in flight may take: 4 KiB each and 2 bytes a character. As much again may wait for a place; then `ErrBackpressure`.",
   },
   REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS: {
     ...redis,

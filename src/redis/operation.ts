@@ -55,8 +55,8 @@ type Failure = "refused" | "unsent" | "lost";
 /** The longest pause before the first repetition, in milliseconds; it doubles with each one, up to `MAX_BACKOFF_MS`. */
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 250;
-/** What a command takes in memory besides its arguments, in bytes: the driver's object, its promises and timers. */
-const COMMAND_BYTES = 1_024;
+/** About what a waiting command takes in memory besides its arguments, in bytes: promises, timers, the callers that wait. */
+const COMMAND_BYTES = 4_096;
 const BYTES_PER_CHARACTER = 2;
 
 /**
