@@ -39,11 +39,11 @@ export class FollowedRooms<R extends MeetingReader> {
     }
   }
 
-  remove(meetingIds: readonly string[]): void {
-    for (const meetingId of meetingIds) {
-      const room = this.#rooms.get(meetingId);
-      if (room) this.#drop(room.reader);
-    }
+  /** Returns the readers of those that were followed. */
+  remove(meetingIds: readonly string[]): R[] {
+    const readers = meetingIds.flatMap((meetingId) => this.#rooms.get(meetingId)?.reader ?? []);
+    for (const reader of readers) this.#drop(reader);
+    return readers;
   }
 
   /** There may be something to read. */

@@ -321,6 +321,24 @@ for (const mode of ["single", "cluster"] as const) {
       expect(consumed.requestIds()).to.deep.equal(["b1", "1"]);
     });
 
+    it("does not handle an entry again that its handler has in hand when the meeting is added again", async () => {
+      const { opened: released, open: release } = gate();
+      const consumed = new Consumed(() => released);
+      const consumption = await consume(consumed);
+      await publish("1", "2");
+      await consumed.until(1);
+      consumption.remove(m);
+      const added = consumption.add(m);
+      const other = consumption.add(`${m}-b`);
+      await other;
+      expect(consumed.requestIds()).to.deep.equal(["1"]);
+      release();
+      await added;
+      await consumed.until(2);
+      expect(consumed.requestIds()).to.deep.equal(["1", "2"]);
+      await untilAcknowledged();
+    });
+
     it("ends with its signal", async () => {
       const controller = new AbortController();
       const consumed = new Consumed();

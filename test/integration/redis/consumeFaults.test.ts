@@ -10,7 +10,7 @@ import {
   startRedisCluster,
   startRedisServer,
 } from "../../../src/testing/index.js";
-import { Consumed } from "./consumed.js";
+import { Consumed, gate } from "./consumed.js";
 import { type Opened, openClient, redisConfig } from "./openClient.js";
 import { Condition, joined, SignalLoad } from "./signalLoad.js";
 import { moveSlot, otherMaster } from "./slots.js";
@@ -203,4 +203,37 @@ describe("Consumer groups on a cluster, under faults", function () {
     }
     await consumed.finish();
   });
+
+  it("handles the entries of healthy servers while acknowledgements wait for one that is frozen", async () => {
+    const master = await cluster.masterOf("room-stream:cold");
+    const replica = await cluster.replicaOf("room-stream:cold");
+    const warm = await meetingElsewhere(master.port);
+    const { opened: released, open: release } = gate();
+    const consumed = new Consumed((event) => (event.meetingId === "cold" ? released : undefined));
+    const consumption = await opened.signals.consume({
+      group: "g",
+      consumer: "c",
+      meetingIds: ["cold", warm],
+      handler: consumed.handler,
+      concurrency: 1,
+      closeTimeoutMs: 100,
+    });
+    await opened.signals.publish(joined("cold", "1"));
+    await consumed.until(1);
+    await master.pause();
+    try {
+      release();
+      await opened.signals.publish(joined(warm, "2"));
+      await consumed.until(2);
+      // Not after the failover, which ends the wait.
+      expect(((await replica.call("ROLE")) as string[])[0]).to.equal("slave");
+    } finally {
+      await master.resume();
+    }
+    await consumption.close();
+  });
+
+  async function meetingElsewhere(port: number): Promise<string> {
+    for (let i = 0; ; i += 1) if ((await cluster.masterOf(`room-stream:warm-${i}`)).port !== port) return `warm-${i}`;
+  }
 });

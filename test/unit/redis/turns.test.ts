@@ -52,19 +52,4 @@ describe("Turns", () => {
     await settle();
     expect(calls).to.deep.equal(["again"]);
   });
-
-  it("tell when nothing runs", async () => {
-    const turns = new Turns(1);
-    await turns.whenIdle();
-    const { end } = works(turns, 2);
-    let idle = false;
-    const waiting = turns.whenIdle().then(() => {
-      idle = true;
-    });
-    end(0);
-    await settle();
-    expect(idle).to.equal(false);
-    end(1);
-    await waiting;
-  });
 });

@@ -52,6 +52,8 @@ class OpenConsumption implements SignalConsumption {
   readonly #turns: Turns;
   readonly #stopped = new AbortController();
   readonly #forget: () => void;
+  /** Meetings that were removed while their handler ran, until it has finished. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #warnedAt = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
@@ -87,7 +89,7 @@ class OpenConsumption implements SignalConsumption {
   }
 
   remove(meetingIds: string | readonly string[]): void {
-    this.#rooms.remove(checkMeetingIds(meetingIds));
+    this.#leave(checkMeetingIds(meetingIds));
   }
 
   close(): Promise<void> {
@@ -97,13 +99,24 @@ class OpenConsumption implements SignalConsumption {
 
   async #close(): Promise<void> {
     this.#forget();
-    this.#rooms.remove(this.#rooms.meetingIds);
-    const timer = setTimeout(
-      () => this.#stopped.abort(new Error("the consumer was closed")),
-      this.settings.closeTimeoutMs,
-    );
-    await this.#turns.whenIdle();
+    this.#leave(this.#rooms.meetingIds);
+    let timer: NodeJS.Timeout | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.settings.closeTimeoutMs);
+    });
+    await Promise.race([Promise.all(this.#leaving.values()), timeUp]);
     clearTimeout(timer);
+    this.#stopped.abort(new Error("the consumer was closed"));
+  }
+
+  #leave(meetingIds: readonly string[]): void {
+    for (const reader of this.#rooms.remove(meetingIds)) {
+      const { meetingId } = reader;
+      const left = reader.whenIdle().then(() => {
+        if (this.#leaving.get(meetingId) === left) this.#leaving.delete(meetingId);
+      });
+      this.#leaving.set(meetingId, left);
+    }
   }
 
   #makeReader(meetingId: string, from: string): GroupReader {
@@ -112,6 +125,7 @@ class OpenConsumption implements SignalConsumption {
       from,
       settings: this.settings,
       turns: this.#turns,
+      after: this.#leaving.get(meetingId),
       stopped: this.#stopped.signal,
       onDue: () => this.#rooms.due(reader),
       onRestored: () => this.#warn(meetingId),

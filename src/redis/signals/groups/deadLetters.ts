@@ -42,7 +42,10 @@ function deadStreamOf(meetingId: string, group: string): string {
 
 /** Moves an entry to the group's dead letters and acknowledges it. */
 export async function bury(
-  { client, config }: { readonly client: RedisClient; readonly config: Pick<RedisConfig, "streamTtlMs"> },
+  {
+    client,
+    config,
+  }: { readonly client: RedisClient; readonly config: Pick<RedisConfig, "streamTtlMs" | "writeTimeoutMs"> },
   meetingId: string,
   { stream, group, consumer }: Member,
   { id, pairs, deliveries }: GivenEntry,
@@ -54,7 +57,11 @@ export async function bury(
   // Last, so that they count should an entry have fields of these names.
   const args = [...keys, ...(pairs ?? []).slice(0, MAX_TEXTS), ...about];
   const withScript = { command: "EVAL", args: [BURY, ...args] };
-  await client.send("EVALSHA", [BURY_SHA, ...args], { kind: "idempotent", withScript });
+  await client.send("EVALSHA", [BURY_SHA, ...args], {
+    kind: "idempotent",
+    withScript,
+    timeoutMs: config.writeTimeoutMs,
+  });
 }
 
 /** In order of their burial. */

@@ -14,7 +14,7 @@ import {
   takeAgain,
   takeNew,
 } from "./groupCommands.js";
-import { RoomWorker, type WorkDependencies } from "./roomWorker.js";
+import { RoomWorker, type Work, type WorkDependencies } from "./roomWorker.js";
 import type { Turns } from "./turns.js";
 
 export interface GroupReaderOptions {
@@ -23,6 +23,8 @@ export interface GroupReaderOptions {
   readonly from: string;
   readonly settings: ConsumeSettings;
   readonly turns: Turns;
+  /** Another reader of this consumer, which had the meeting before and may still work. */
+  readonly after: Promise<void> | undefined;
   /** Fires when handlers are waited for no longer. */
   readonly stopped: AbortSignal;
   /** There may be more to read. */
@@ -57,6 +59,7 @@ export class GroupReader implements MeetingReader {
   #claimedAt = Number.NEGATIVE_INFINITY;
   #claimCursor = START;
   #pause: NodeJS.Timeout | undefined;
+  #onIdle: () => void = () => undefined;
   #closed = false;
 
   constructor(
@@ -75,15 +78,24 @@ export class GroupReader implements MeetingReader {
     });
     // Nobody may be waiting any more when it rejects.
     this.started.catch(() => undefined);
+    if (options.after) this.#waitFor(options.after);
   }
 
   get meetingId(): string {
     return this.options.meetingId;
   }
 
+  /** Resolves once nothing is handled or waits for its acknowledgement. To be called once, after `close()`. */
+  whenIdle(): Promise<void> {
+    if (!this.#busy) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#pause);
+    if (this.#pause) this.#resume(false);
     this.options.turns.forget(this.#onTurn);
     this.#fail(new OperationAbortedError(`${this.meetingId} is no longer consumed`));
   }
@@ -158,17 +170,30 @@ export class GroupReader implements MeetingReader {
     this.#busy = true;
     this.options.turns.take(async () => {
       const { stopped } = this.options;
-      const outcome = await this.#worker.work(entries, () => this.#closed, stopped);
-      if (!outcome.done) this.#unfinished = true;
-      const pauseMs = outcome.done ? 0 : outcome.pauseMs;
-      if (pauseMs > 0 && !this.#closed) this.#pause = setTimeout(() => this.#resume(true), pauseMs).unref();
-      else this.#resume(this.#again || this.#unfinished || entries.length >= BATCH);
+      const work = await this.#worker.work(entries, () => this.#closed, stopped);
+      // Its turn is over: a server that is away must not keep the rooms of others waiting.
+      void this.#finish(work, entries.length >= BATCH);
     });
   }
 
+  async #finish({ pauseMs, settled }: Work, more: boolean): Promise<void> {
+    const all = await settled;
+    if (pauseMs !== undefined || all.includes(false)) this.#unfinished = true;
+    if (pauseMs && !this.#closed) this.#pause = setTimeout(() => this.#resume(true), pauseMs).unref();
+    else this.#resume(this.#again || this.#unfinished || more);
+  }
+
+  #waitFor(after: Promise<void>): void {
+    this.#busy = true;
+    void after.then(() => this.#resume(true));
+  }
+
   #resume(due: boolean): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
     this.#busy = false;
     this.#again = false;
+    this.#onIdle();
     if (due && !this.#closed) this.options.onDue();
   }
 }

@@ -12,15 +12,23 @@ import { type GivenEntry, justBefore, type Member, takeAgain } from "./groupComm
 
 export interface WorkDependencies {
   readonly client: RedisClient;
-  readonly config: Pick<RedisConfig, "streamTtlMs" | "poolTimeoutMs">;
+  readonly config: Pick<RedisConfig, "streamTtlMs" | "poolTimeoutMs" | "readTimeoutMs" | "writeTimeoutMs">;
   readonly logger: Logger;
 }
 
-/** How the work on a batch ended: all are done, or the group must be asked what is still to do, after a pause. */
-export type WorkOutcome = { readonly done: true } | { readonly done: false; readonly pauseMs: number };
+/** How the work on a batch of entries ended. */
+export interface Work {
+  /** Undefined when all are done; else the group is to be asked what is still to do, after so long. */
+  readonly pauseMs: number | undefined;
+  /** Whether each entry could be settled with the group. */
+  readonly settled: Promise<boolean[]>;
+}
 
-const DONE: WorkOutcome = { done: true };
-const ASK_AT_ONCE: WorkOutcome = { done: false, pauseMs: 0 };
+/** As `Work.pauseMs`, for one entry. */
+type Outcome = number | undefined;
+
+const DONE = undefined;
+const ASK_AT_ONCE = 0;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 /** Entries that are remembered as handled, should their acknowledgement be lost. */
@@ -38,20 +46,22 @@ export class RoomWorker {
     private readonly member: Member,
     private readonly settings: ConsumeSettings,
   ) {
-    this.#ask = (command, args) => dependencies.client.send(command, args, { kind: "read" });
+    const { client, config } = dependencies;
+    // It has a turn meanwhile: not for as long as a caller might wait.
+    const timeoutMs = config.readTimeoutMs;
+    this.#ask = (command, args) => client.send(command, args, { kind: "read", timeoutMs });
   }
 
   /** Never rejects. `closed`: no more entries are taken up. `stopped`: the handler is waited for no longer. */
-  async work(entries: readonly GivenEntry[], closed: () => boolean, stopped: AbortSignal): Promise<WorkOutcome> {
-    const settled: Promise<boolean>[] = [];
-    let outcome = DONE;
+  async work(entries: readonly GivenEntry[], closed: () => boolean, stopped: AbortSignal): Promise<Work> {
+    const settling: Promise<boolean>[] = [];
+    let pauseMs: Outcome = DONE;
     for (const [index, entry] of entries.entries()) {
-      if (closed()) settled.push(this.#release(entries.slice(index)));
-      outcome = closed() ? ASK_AT_ONCE : await this.#handleOne(entry, settled, stopped);
-      if (!outcome.done) break;
+      if (closed()) settling.push(this.#release(entries.slice(index)));
+      pauseMs = closed() ? ASK_AT_ONCE : await this.#handleOne(entry, settling, stopped);
+      if (pauseMs !== DONE) break;
     }
-    const all = await Promise.all(settled);
-    return outcome.done && all.includes(false) ? ASK_AT_ONCE : outcome;
+    return { pauseMs, settled: Promise.all(settling) };
   }
 
   /** Makes them idle, so that another consumer of the group takes them over as soon as it looks. */
@@ -65,7 +75,7 @@ export class RoomWorker {
     return this.#settle("XCLAIM", async () => ids.length > 0 && client.send("XCLAIM", args, { kind: "read" }));
   }
 
-  async #handleOne(given: GivenEntry, settled: Promise<boolean>[], stopped: AbortSignal): Promise<WorkOutcome> {
+  async #handleOne(given: GivenEntry, settling: Promise<boolean>[], stopped: AbortSignal): Promise<Outcome> {
     const entry = await this.#makeCertain(given);
     if (!entry) return ASK_AT_ONCE;
     const { id, pairs, deliveries } = entry;
@@ -79,7 +89,7 @@ export class RoomWorker {
         return deliveries < maxDeliveries ? pauseAfter(deliveries) : this.#bury(entry, failure);
       this.#handled.seen(id);
     }
-    settled.push(this.#acknowledge(id));
+    settling.push(this.#acknowledge(id));
     return DONE;
   }
 
@@ -117,7 +127,7 @@ export class RoomWorker {
     }
   }
 
-  async #bury(entry: GivenEntry, reason: string): Promise<WorkOutcome> {
+  async #bury(entry: GivenEntry, reason: string): Promise<Outcome> {
     const { meetingId, member, dependencies } = this;
     const buried = await this.#settle("the dead letter", () => bury(dependencies, meetingId, member, entry, reason));
     if (!buried) return pauseAfter(entry.deliveries);
@@ -162,8 +172,8 @@ export class RoomWorker {
 }
 
 /** Doubles with each delivery. */
-function pauseAfter(deliveries: number): WorkOutcome {
-  return { done: false, pauseMs: Math.min(FIRST_PAUSE_MS * 2 ** Math.min(deliveries - 1, 10), MAX_PAUSE_MS) };
+function pauseAfter(deliveries: number): Outcome {
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(deliveries - 1, 10), MAX_PAUSE_MS);
 }
 
 function textOf(error: unknown): string {

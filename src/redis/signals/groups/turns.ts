@@ -6,7 +6,6 @@ export class Turns {
   readonly #waiting: (() => Promise<void>)[] = [];
   readonly #hungry = new Set<() => void>();
   #running = 0;
-  #onIdle: () => void = () => undefined;
 
   constructor(private readonly limit: number) {}
 
@@ -28,14 +27,6 @@ export class Turns {
     else void this.#run(work);
   }
 
-  /** Resolves when no work runs. To be called once. */
-  whenIdle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
-  }
-
   async #run(work: () => Promise<void>): Promise<void> {
     this.#running += 1;
     await work();
@@ -43,7 +34,6 @@ export class Turns {
     const next = this.#waiting.shift();
     if (next) void this.#run(next);
     this.#feed();
-    if (this.#running === 0) this.#onIdle();
   }
 
   /** All at once and seldom: one by one each would have to pass it on, found it something or not. */
