@@ -3,7 +3,7 @@ import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient, SendOptions } from "./client.js";
 import { checkWhole } from "./input.js";
 import { StreamExpiry } from "./streamExpiry.js";
-import { commandText, type Encoded, encode } from "./wire.js";
+import { commandText, type Encoded, encode, join } from "./wire.js";
 
 export interface CallOptions {
   /** Bounds the whole call, in milliseconds. By default the pool timeout before sending and the read or write timeout after it. */
@@ -27,24 +27,28 @@ export interface Retention {
   readonly ttlMs: number;
 }
 
-const NOTHING = encode([]);
-const NOT_CREATED = encode(["NOMKSTREAM"]);
+/** What stands between XADD's key and the entry. */
+interface XaddOptions {
+  readonly fresh: Encoded;
+  readonly renewing: Encoded;
+}
 
-function trimmed(maxLength: number): Encoded {
-  return encode(["MAXLEN", "~", String(maxLength), "*"]);
+function xaddOptions(maxLength: number): XaddOptions {
+  const renewing = encode(["MAXLEN", "~", String(maxLength), "*"]);
+  return { fresh: join(encode(["NOMKSTREAM"]), renewing), renewing };
 }
 
 /** Appends to streams so that each is trimmed and expires. */
 export class StreamWriter {
   readonly #expiry: StreamExpiry;
-  readonly #asConfigured: Encoded;
+  readonly #asConfigured: XaddOptions;
 
   constructor(
     private readonly client: RedisClient,
     private readonly config: RedisConfig,
     logger: Logger,
   ) {
-    this.#asConfigured = trimmed(config.streamMaxLength);
+    this.#asConfigured = xaddOptions(config.streamMaxLength);
     this.#expiry = new StreamExpiry(client, config, logger);
   }
 
@@ -56,24 +60,36 @@ export class StreamWriter {
     };
   }
 
-  /**
-   * Resolves with the id of the new entry; `entry` has its fields and values in turn. With `once`, XADD's words that make the server
-   * store it only once, it is repeated like a read. Throws as `RedisRepository.pushToStream`.
-   */
-  async append(key: string, entry: Encoded, options: PushOptions = {}, once?: Encoded): Promise<string> {
-    const { maxLength, ttlMs } = this.retention(options);
-    const { timeoutMs, signal } = options;
-    const kind = once ? "idempotent" : "write";
-    const rest = [once ?? NOTHING, this.#trimmed(maxLength), entry];
-    if (!this.#expiry.isFresh(key, ttlMs)) return this.#renew(key, ttlMs, rest, { kind, timeoutMs, signal });
+  /** Resolves with the id of the new entry; `entry` has its fields and values in turn. Throws as `RedisRepository.pushToStream`. */
+  append(key: string, entry: Encoded, options: PushOptions = {}): Promise<string> {
+    const { ttlMs } = this.retention(options);
+    if (!this.#expiry.isFresh(key, ttlMs)) return this.appendAndRenew(key, entry, options);
+    const { timeoutMs, signal, maxLength } = options;
     const deadline = timeoutMs && performance.now() + timeoutMs;
-    // A stream that is there keeps its expiry. One that is gone must not come back without, so it is left uncreated here.
-    const text = commandText("XADD", encode([key]), NOT_CREATED, ...rest);
-    const id = await this.client.send("XADD", [key], { kind, timeoutMs, signal, text });
-    if (id !== null) return id as string;
-    this.#expiry.forget(key);
-    const left = deadline && Math.max(1, deadline - performance.now());
-    return this.#renew(key, ttlMs, rest, { kind, timeoutMs: left, signal });
+    // A stream that is gone must not come back without its expiry: it would stay for ever. So it is left uncreated here.
+    const text = commandText("XADD", key, this.#optionsOf(maxLength).fresh, entry);
+    const reply = this.client.send("XADD", [key], { kind: "write", timeoutMs, signal, text });
+    return reply.then((id) => {
+      if (id !== null) return id as string;
+      const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
+      return this.appendAndRenew(key, entry, { ...options, ...left });
+    });
+  }
+
+  /**
+   * Appends an entry, creates the stream where there is none, and gives it its expiry. With `once`, XADD's words that make the server
+   * store it only once, it is repeated until it is answered.
+   */
+  async appendAndRenew(key: string, entry: Encoded, options: PushOptions, once?: Encoded): Promise<string> {
+    const { ttlMs } = this.retention(options);
+    const { timeoutMs, signal, maxLength } = options;
+    const { renewing } = this.#optionsOf(maxLength);
+    const text = commandText("XADD", key, once ? join(once, renewing) : renewing, entry);
+    const sending: SendOptions = { kind: once ? "idempotent" : "write", timeoutMs, signal, text };
+    const id = await this.#expiry.renew(key, ttlMs, (follower) =>
+      this.client.send("XADD", [key], { ...sending, follower }),
+    );
+    return id as string;
   }
 
   /** For when the stream has been removed. */
@@ -81,15 +97,7 @@ export class StreamWriter {
     this.#expiry.forget(key);
   }
 
-  #trimmed(maxLength: number): Encoded {
-    return maxLength === this.config.streamMaxLength ? this.#asConfigured : trimmed(maxLength);
-  }
-
-  async #renew(key: string, ttlMs: number, rest: readonly Encoded[], sending: SendOptions): Promise<string> {
-    const text = commandText("XADD", encode([key]), ...rest);
-    const id = await this.#expiry.renew(key, ttlMs, (follower) =>
-      this.client.send("XADD", [key], { ...sending, text, follower }),
-    );
-    return id as string;
+  #optionsOf(maxLength: number | undefined): XaddOptions {
+    return maxLength === undefined ? this.#asConfigured : xaddOptions(maxLength);
   }
 }

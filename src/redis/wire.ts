@@ -13,13 +13,18 @@ export function encode(args: readonly string[]): Encoded {
   return { count: args.length, text: args.map(bulk).join("") };
 }
 
-/** A whole command. Its arguments come in parts, so that what is the same in many commands need be encoded only once. */
-export function commandText(name: string, ...parts: readonly Encoded[]): string {
-  let count = 1;
+/** Arguments one behind the other: what is the same in many commands need be encoded only once. */
+export function join(...parts: readonly Encoded[]): Encoded {
+  let count = 0;
   let text = "";
   for (const part of parts) {
     count += part.count;
     text += part.text;
   }
-  return `*${count}\r\n${bulk(name)}${text}`;
+  return { count, text };
+}
+
+/** A whole command. */
+export function commandText(name: string, first: string, options: Encoded, rest: Encoded): string {
+  return `*${2 + options.count + rest.count}\r\n${bulk(name)}${bulk(first)}${options.text}${rest.text}`;
 }

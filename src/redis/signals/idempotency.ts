@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { RedisCommandError } from "../../errors.js";
 import type { RedisClient } from "../client.js";
 import type { PushOptions, StreamWriter } from "../streamWriter.js";
-import { commandText, type Encoded, encode } from "../wire.js";
+import { commandText, type Encoded, encode, join } from "../wire.js";
 import { requestKeys, streamOf } from "./keys.js";
 
 /**
@@ -32,7 +32,7 @@ export interface StoredOnce {
   readonly duplicate?: boolean;
 }
 
-export interface IdempotentSignal {
+export interface EncodedSignal {
   readonly meetingId: string;
   readonly senderId: string;
   readonly requestId: string;
@@ -50,13 +50,13 @@ export class IdempotentWriter {
     private readonly repeatsMs: number,
   ) {}
 
-  async append(signal: IdempotentSignal, options: PushOptions): Promise<StoredOnce> {
+  async append(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
     if (!this.client.takesIdempotentXadd || (options.timeoutMs ?? this.repeatsMs) >= IDMP_MS)
       return this.#byScript(signal, options);
     try {
       const { meetingId, senderId, requestId, entry } = signal;
       const ids = encode(["IDMP", senderId, requestId]);
-      return { entryId: await this.writer.append(streamOf(meetingId), entry, options, ids) };
+      return { entryId: await this.writer.appendAndRenew(streamOf(meetingId), entry, options, ids) };
     } catch (error) {
       // Refused, so nothing was stored: another node of the cluster may be older than the one that told its version.
       if (error instanceof RedisCommandError) return this.#byScript(signal, options);
@@ -64,14 +64,15 @@ export class IdempotentWriter {
     }
   }
 
-  async #byScript(signal: IdempotentSignal, options: PushOptions): Promise<StoredOnce> {
+  async #byScript(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
     const { meetingId, requestId, entry } = signal;
     const { maxLength, ttlMs } = this.writer.retention(options);
     const keys = [streamOf(meetingId), ...requestKeys(meetingId)];
     const values = [requestId, String(ttlMs), String(maxLength)];
     const call = (command: string, script: string) => {
-      const args = [script, String(keys.length), ...keys];
-      return { command, args, text: commandText(command, encode(args), encode(values), entry) };
+      const numbered = [String(keys.length), ...keys];
+      const text = commandText(command, script, join(encode(numbered), encode(values)), entry);
+      return { command, args: [script, ...numbered], text };
     };
     const { command, args, text } = call("EVALSHA", SHA);
     const { timeoutMs, signal: abort } = options;

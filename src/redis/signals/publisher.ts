@@ -6,7 +6,7 @@ import type { RedisClient } from "../client.js";
 import { checkTimeout } from "../input.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
 import { encodeSignal } from "./codec.js";
-import { type IdempotentSignal, IdempotentWriter } from "./idempotency.js";
+import { type EncodedSignal, IdempotentWriter } from "./idempotency.js";
 import { keysOf, streamOf } from "./keys.js";
 import { newRequestId } from "./requestId.js";
 import { parseSignal } from "./schemas.js";
@@ -54,13 +54,17 @@ export class SignalPublisher {
   }
 
   async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
-    return this.#store(this.#prepare(input), checkIdempotent(options));
+    checkIdempotent(options);
+    const signal = this.#prepare(input);
+    if (options.idempotent) return this.#storeOnce(signal, options);
+    return { entryId: await this.#append(signal, options), requestId: signal.requestId };
   }
 
   async publishMany(inputs: readonly Signal[], options: PublishOptions = {}): Promise<PublishOutcome[]> {
     if (!Array.isArray(inputs) || inputs.length > MAX_SIGNALS)
       throw new InvalidInputError("signals", `must be an array of at most ${MAX_SIGNALS}`);
-    this.#writer.retention(checkIdempotent(options));
+    checkIdempotent(options);
+    this.#writer.retention(options);
     if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
     const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
@@ -79,17 +83,19 @@ export class SignalPublisher {
     this.#writer.forget(streamOf(meetingId));
   }
 
-  #prepare(input: Signal): IdempotentSignal {
+  #prepare(input: Signal): EncodedSignal {
     const signal = parseSignal(input);
     const requestId = signal.requestId ?? newRequestId(signal.senderId);
     const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes);
     return { meetingId: signal.meetingId, senderId: signal.senderId, requestId, entry };
   }
 
-  async #store(signal: IdempotentSignal, options: PublishOptions): Promise<PublishedSignal> {
-    const { requestId } = signal;
-    if (options.idempotent) return { ...(await this.#idempotent.append(signal, options)), requestId };
-    return { entryId: await this.#writer.append(streamOf(signal.meetingId), signal.entry, options), requestId };
+  #append({ meetingId, entry }: EncodedSignal, options: PublishOptions): Promise<string> {
+    return this.#writer.append(streamOf(meetingId), entry, options);
+  }
+
+  async #storeOnce(signal: EncodedSignal, options: PublishOptions): Promise<PublishedSignal> {
+    return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
   }
 
   async #publishOne(input: Signal, options: PublishOptions): Promise<PublishOutcome> {
@@ -97,7 +103,8 @@ export class SignalPublisher {
     try {
       const signal = this.#prepare(input);
       requestId = signal.requestId;
-      return { status: "stored", ...(await this.#store(signal, options)) };
+      if (options.idempotent) return { status: "stored", ...(await this.#storeOnce(signal, options)) };
+      return { status: "stored", entryId: await this.#append(signal, options), requestId };
     } catch (error) {
       if (error instanceof PublishUnknownError && requestId !== undefined)
         return { status: "unknown", error, requestId };
@@ -106,8 +113,7 @@ export class SignalPublisher {
   }
 }
 
-function checkIdempotent(options: PublishOptions): PublishOptions {
-  if (options.idempotent !== undefined && typeof options.idempotent !== "boolean")
+function checkIdempotent({ idempotent }: PublishOptions): void {
+  if (idempotent !== undefined && typeof idempotent !== "boolean")
     throw new InvalidInputError("options.idempotent", "must be true or false");
-  return options;
 }
