@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { Command } from "ioredis";
 import { DriverError } from "../errors.js";
 import { isServerError } from "./driverErrors.js";
+import { Overdue } from "./overdue.js";
 
 const PING = "*1\r\n$4\r\nPING\r\n";
 
@@ -29,7 +30,7 @@ export class TrackedCommand extends Command {
   #outstanding = false;
   #withdrawn = false;
   #socket: Duplex | undefined;
-  #replyTimer: NodeJS.Timeout | undefined;
+  readonly #awaited: Overdue<TrackedCommand>;
 
   constructor(
     name: string,
@@ -42,6 +43,7 @@ export class TrackedCommand extends Command {
     super(name, NO_ARGS, OPTIONS);
     // Not by the constructor, which flattens and converts them: that takes longer than all the rest of sending a command.
     this.args = args.every(isText) ? (args as string[]) : args.map(String);
+    this.#awaited = awaitedFor(replyTimeoutMs);
   }
 
   /** Whether the command was sent and not answered: if its connection is lost now, nobody knows what became of it. */
@@ -51,8 +53,7 @@ export class TrackedCommand extends Command {
 
   override toWritable(socket: object): string | Buffer {
     this.#socket = socket as Duplex;
-    clearTimeout(this.#replyTimer);
-    this.#replyTimer = setTimeout(() => this.#silent(), this.replyTimeoutMs);
+    this.#awaited.add(this);
     gatherWrites(this.#socket);
     if (this.#withdrawn) return PING;
     this.#outstanding = true;
@@ -78,11 +79,12 @@ export class TrackedCommand extends Command {
   }
 
   #forgetSocket(): void {
-    clearTimeout(this.#replyTimer);
+    this.#awaited.delete(this);
     this.#socket = undefined;
   }
 
-  #silent(): void {
+  /** Its reply has not come in time. */
+  drop(): void {
     const error = new DriverError(`no reply within ${this.replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
     this.owner?.silent(this, error);
     this.#socket?.destroy(error);
@@ -94,6 +96,18 @@ export class TrackedCommand extends Command {
     this.#withdrawn = true;
     this.args = [];
   }
+}
+
+/** Commands that await their reply, by how long they may; as many as there are timeouts in the configurations of this process. */
+const awaited = new Map<number, Overdue<TrackedCommand>>();
+
+function awaitedFor(replyTimeoutMs: number): Overdue<TrackedCommand> {
+  let same = awaited.get(replyTimeoutMs);
+  if (!same) {
+    same = new Overdue(replyTimeoutMs, (command) => command.drop());
+    awaited.set(replyTimeoutMs, same);
+  }
+  return same;
 }
 
 /** Commands of one turn of the loop leave in one write: a system call for each costs more than all the rest. */
