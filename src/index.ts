@@ -19,6 +19,7 @@ export {
 } from "./container/container.js";
 export type { Health, StoreHealth } from "./container/health.js";
 export { stopOnSignals } from "./container/processSignals.js";
+export type { ContainerSignals, MeetingSnapshot } from "./container/snapshot.js";
 export {
   AcquireTimeoutError,
   AdoptionError,
@@ -155,7 +156,14 @@ export type {
 export type { IsolationLevel, Transaction, TransactionOptions } from "./mysql/transaction.js";
 export type { MessageHandler, Subscription } from "./redis/client.js";
 export type { CallOptions, PushOptions, ReadOptions, RedisRepository, StreamEntry } from "./redis/repository.js";
-export type { PublishedSignal, Signals } from "./redis/signals/signals.js";
+export type { ResyncEvent, SignalEvent, SubscriptionEvent, UnrecognisedEvent } from "./redis/signals/events.js";
+export type { ConsumeOptions, Delivery } from "./redis/signals/groups/consumeInput.js";
+export type { SignalConsumption } from "./redis/signals/groups/consumption.js";
+export type { DeadLetter } from "./redis/signals/groups/deadLetters.js";
+export type { Behind, GroupLag, SignalLag, SubscriberLag } from "./redis/signals/lag.js";
+export type { PublishedSignal, PublishOptions, PublishOutcome, Signals } from "./redis/signals/signals.js";
+export type { From } from "./redis/signals/subscribeInput.js";
+export type { SignalIterator, SignalSubscription, SubscribeOptions } from "./redis/signals/subscription.js";
 export type {
   DecodedEntry,
   ReceivedSignal,

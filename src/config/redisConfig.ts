@@ -24,6 +24,9 @@ export function readRedisConfig(settings: Settings, report: Report): RedisConfig
     streamTtlMs: values.REDIS_CLUSTER_TTL_IN_HOURS * 3_600_000,
     streamMaxLength: values.REDIS_STREAM_MAX_LENGTH,
     maxPayloadBytes: values.REDIS_MAX_PAYLOAD_BYTES,
+    maxQueuedBytes: values.REDIS_MAX_QUEUED_BYTES,
+    followSweepMs: values.REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS * 1_000,
+    enableNotifications: values.REDIS_FOLLOW_ENABLE_NOTIFICATIONS,
   };
 }
 

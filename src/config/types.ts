@@ -68,6 +68,12 @@ export interface RedisConfig {
   readonly streamMaxLength: number;
   /** Largest total size of an entry's values, in bytes. */
   readonly maxPayloadBytes: number;
+  /** About how much memory commands in flight may take, in bytes; those that wait for a place, as much again. */
+  readonly maxQueuedBytes: number;
+  /** Each followed stream is read at least this often, announced or not. */
+  readonly followSweepMs: number;
+  /** Whether keyspace notifications are switched on where they are off. */
+  readonly enableNotifications: boolean;
 }
 
 /** A connection string's parameter: its name and its decoded value, undefined where it has no `=`. */

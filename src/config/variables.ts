@@ -233,6 +233,26 @@ export const definitions = {
     default: "262144",
     effect: "Largest total size of an entry's values or of a message, in bytes.",
   },
+  REDIS_MAX_QUEUED_BYTES: {
+    ...redis,
+    kind: integer(1, 1_073_741_824, "bytes"),
+    default: "16777216",
+    effect:
+      "About how much memory commands in flight may take: 4 KiB each and 2 bytes a character. As much again may wait for a place; then `ErrBackpressure`.",
+  },
+  REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS: {
+    ...redis,
+    kind: seconds,
+    default: "10",
+    effect:
+      "Each followed stream is read at least this often, announced or not; where the server announces nothing, this is how long a signal may take.",
+  },
+  REDIS_FOLLOW_ENABLE_NOTIFICATIONS: {
+    ...redis,
+    kind: boolean,
+    default: "true",
+    effect: "Add `Kt` to a server's `notify-keyspace-events` where it is missing (CONFIG SET, if the user may).",
+  },
 } as const satisfies Record<string, Definition>;
 
 export type VariableName = keyof typeof definitions;

@@ -18,9 +18,10 @@ import { createRepositories, type Repositories } from "../mysql/repositories/ind
 import { runTransaction, type Transaction, type TransactionOptions } from "../mysql/transaction.js";
 import { createRedisClient, type RedisClient } from "../redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../redis/repository.js";
-import { createSignals, type Signals } from "../redis/signals/signals.js";
+import { createSignals } from "../redis/signals/signals.js";
 import { createLogger, type Logger } from "../telemetry/logger.js";
 import { checkHealth, type Health } from "./health.js";
+import { type ContainerSignals, withSnapshot } from "./snapshot.js";
 
 export interface ContainerOptions {
   /** What to do when the database lacks migrations: refuse to start, or run them first. Default `refuse`. One that is ahead is refused always. */
@@ -43,7 +44,7 @@ export interface Container {
   readonly dataSource: DataSource;
   readonly repositories: Repositories;
   readonly redis: RedisRepository;
-  readonly signals: Signals;
+  readonly signals: ContainerSignals;
   /** Resolves when ready. Concurrent calls share one start; a stopped container may be started again.
    * @throws StartupError naming stage, store and cause; everything that was opened is closed again */
   start(): Promise<void>;
@@ -78,7 +79,7 @@ interface Stores {
   readonly repositories: Repositories;
   readonly redisClient: RedisClient;
   readonly redis: RedisRepository;
-  readonly signals: Signals;
+  readonly signals: ContainerSignals;
 }
 
 class DataContainer implements Container {
@@ -121,7 +122,7 @@ class DataContainer implements Container {
     return this.#member("redis");
   }
 
-  get signals(): Signals {
+  get signals(): ContainerSignals {
     return this.#member("signals");
   }
 
@@ -210,8 +211,9 @@ class DataContainer implements Container {
 
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
     const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
-    const signals = createSignals(redis);
-    return { dataSource, repositories: createRepositories(poolDatabase(dataSource)), redisClient, redis, signals };
+    const repositories = createRepositories(poolDatabase(dataSource));
+    const signals = createSignals({ client: redisClient, redis, config: this.#config.redis, logger: this.logger });
+    return { dataSource, repositories, redisClient, redis, signals: withSnapshot(signals, repositories.meetings) };
   }
 
   /** Returns whether migrations were run. */
@@ -248,8 +250,8 @@ class DataContainer implements Container {
 
   /** Half of the time is for what is pending; then that is cut off, and the rest is for closing. */
   async #finish(stores: Stores, timeLeft: () => number): Promise<void> {
-    stores.redisClient.stopReading();
-    await settledWithin(this.#transactions.keys(), timeLeft() / 2);
+    const reading = stores.redisClient.stopReading();
+    await settledWithin([reading, ...this.#transactions.keys()], timeLeft() / 2);
     for (const stop of this.#transactions.values()) stop.abort(new Error("the container is stopping"));
     await closeStores(stores, timeLeft);
   }

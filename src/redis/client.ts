@@ -4,8 +4,10 @@ import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
+import { Following } from "./following/following.js";
+import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
-import { Operation, type SendOptions } from "./operation.js";
+import { type Ground, Operation, type SendOptions } from "./operation.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
 
 export type { SendOptions } from "./operation.js";
@@ -28,7 +30,7 @@ export interface RedisClient {
   /**
    * Sends one command and resolves with its reply, byte strings as UTF-8.
    * What was certainly not executed (no connection, a failover under way) is tried again until the deadline;
-   * a write whose reply was lost never is, a read up to `maxRetries` times.
+   * a write whose reply was lost never is, a read up to `maxRetries` times, an idempotent write until the deadline.
    * @throws NotStoredError a write was not executed by the deadline
    * @throws PublishUnknownError a write was sent and its reply lost: it may or may not have been executed
    * @throws DeadlineExceededError a read was not answered by the deadline
@@ -42,13 +44,17 @@ export interface RedisClient {
   /**
    * Receives the messages of a channel on a connection of its own, sharded (SSUBSCRIBE) in a cluster of Redis 7 or later.
    * Resolves when the server has confirmed it; subscribed again after each reconnection.
-   * @throws RedisCommandError, DeadlineExceededError, OperationAbortedError, ClientNilError
+   * @throws RedisCommandError, DeadlineExceededError, OperationAbortedError, BackpressureError, ClientNilError
    */
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */
   readonly shardedPubSub: boolean;
-  /** Ends every subscription; commands go on. */
-  stopReading(): void;
+  /** Whether XADD takes IDMP, as the server that was asked at the start tells: Redis 8.6 and later. */
+  readonly takesIdempotentXadd: boolean;
+  /** Tells when streams have new entries, on connections of its own that are opened at first use. */
+  readonly following: Following;
+  /** Ends every subscription and all following; commands go on. Resolves when signal handlers that ran have finished or were given up. */
+  stopReading(): Promise<void>;
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
   state(): RedisClientState;
@@ -62,25 +68,33 @@ export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }:
   return new DriverClient(config.redis, logger, createDriverFactory(config.redis, logger));
 }
 
+const LIMITS = "REDIS_CLUSTER_POOL_SIZE, REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS or REDIS_MAX_QUEUED_BYTES";
+
 class DriverClient implements RedisClient {
+  readonly following: Following;
   readonly #config: DataConfig["redis"];
   readonly #driver: Driver;
   readonly #limiter: Limiter;
+  readonly #ground: Ground;
   readonly #subscriptions: Subscriptions;
   readonly #operations = new Set<Operation>();
   #info: ServerInfo | undefined;
   #closing: Promise<void> | undefined;
+  #onDrained: () => void = () => undefined;
 
   constructor(config: DataConfig["redis"], logger: Logger, factory: DriverFactory) {
     this.#config = config;
     this.#driver = factory.commands();
     this.#subscriptions = new Subscriptions(factory, config, logger);
+    this.following = new Following(createTopology(this.#driver), factory, config, logger);
     this.#limiter = new Limiter({
       limit: config.maxInFlight,
       queueLimit: config.maxWaiting,
+      weightLimit: config.maxQueuedBytes,
       timeoutMs: config.poolTimeoutMs,
       refused: (reason) => new BackpressureError(backpressure(reason, config)),
     });
+    this.#ground = { driver: this.#driver, limiter: this.#limiter, config };
   }
 
   async connect(timeoutMs: number): Promise<void> {
@@ -94,16 +108,17 @@ class DriverClient implements RedisClient {
     }
   }
 
-  async send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
-    if (this.#closing) throw new ClientNilError("redis", "stopped");
-    if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
-    const operation = new Operation(this.#driver, this.#limiter, this.#config, command, args, options);
-    this.#operations.add(operation);
+  // Not async: a promise less for each command.
+  send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
+    if (this.#closing) return Promise.reject(new ClientNilError("redis", "stopped"));
     try {
-      return await operation.run();
-    } finally {
-      this.#operations.delete(operation);
+      if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
+    } catch (error) {
+      return Promise.reject(error);
     }
+    const operation = new Operation(this.#ground, command, args, options, this.#onOver);
+    this.#operations.add(operation);
+    return operation.run();
   }
 
   async subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription> {
@@ -115,8 +130,14 @@ class DriverClient implements RedisClient {
     return this.#config.mode === "cluster" && (this.#info?.majorVersion ?? 0) >= 7;
   }
 
-  stopReading(): void {
+  get takesIdempotentXadd(): boolean {
+    const { majorVersion, minorVersion } = this.#info ?? { majorVersion: 0, minorVersion: 0 };
+    return majorVersion > 8 || (majorVersion === 8 && minorVersion >= 6);
+  }
+
+  stopReading(): Promise<void> {
     this.#subscriptions.close();
+    return this.following.close();
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -126,17 +147,26 @@ class DriverClient implements RedisClient {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    this.#subscriptions.close();
-    const pending = [...this.#operations].map((operation) => operation.finished);
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([Promise.all(pending), timeout]);
-    clearTimeout(timer);
+    void this.stopReading();
+    if (this.#operations.size > 0) await this.#drained(timeoutMs);
     for (const operation of this.#operations) operation.interrupt("closing");
     closeDriver(this.#driver);
   }
+
+  /** Resolves when no operation is left, or after `timeoutMs`. */
+  async #drained(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+
+  readonly #onOver = (operation: Operation): void => {
+    this.#operations.delete(operation);
+    if (this.#operations.size === 0) this.#onDrained();
+  };
 
   state(): RedisClientState {
     return { status: this.#status(), inFlight: this.#limiter.inUse, waiting: this.#limiter.waiting };
@@ -151,10 +181,12 @@ class DriverClient implements RedisClient {
 
 function backpressure(
   reason: "timeout" | "queue-full",
-  { maxInFlight, maxWaiting, poolTimeoutMs }: DataConfig["redis"],
+  { maxInFlight, maxWaiting, maxQueuedBytes, poolTimeoutMs }: DataConfig["redis"],
 ) {
-  const advice = "check that Redis keeps up, or raise REDIS_CLUSTER_POOL_SIZE or REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS";
-  return reason === "queue-full"
-    ? `${maxInFlight} Redis commands are in flight and ${maxWaiting} callers wait already; nothing was sent; ${advice}`
-    : `${maxInFlight} Redis commands are in flight and none finished in time (pool timeout ${poolTimeoutMs} ms); nothing was sent; ${advice}`;
+  const full = `${maxInFlight} Redis commands, or ${maxQueuedBytes} bytes of them, are in flight`;
+  const why =
+    reason === "queue-full"
+      ? `${full}, and ${maxWaiting} callers, or as many bytes, wait already`
+      : `${full} and none finished in time (pool timeout ${poolTimeoutMs} ms)`;
+  return `${why}; nothing was sent; check that Redis keeps up, or raise ${LIMITS}`;
 }

@@ -20,6 +20,13 @@ export interface DriverFactory {
   commands(): Driver;
   /** For subscriptions, which take a connection of their own. */
   subscriptions(sharded: boolean): Driver;
+  /** To one node, of a cluster too. */
+  node(address: NodeAddress): Redis;
+}
+
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /**
@@ -32,24 +39,25 @@ export function createDriverFactory(config: RedisConfig, logger: Logger): Driver
     commands: () => createDriver(config, shared, logger),
     subscriptions: (sharded) =>
       createDriver(config, shared, logger, { shardedSubscribers: sharded, enableOfflineQueue: true }),
+    node: (address) => createNode(config, shared, logger, address),
   };
 }
 
 function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger, extra: ClusterOptions = {}): Driver {
-  const log = new ConnectionLog(logger, config.name);
-  if (config.mode === "single") {
-    // A demoted master goes on answering, with READONLY; only a new connection finds its successor.
-    const reconnectOnError = (error: Error) => error.message.startsWith("READONLY");
-    const retryStrategy = reconnectDelay;
-    const redis = new Redis({ ...config.addresses[0], ...shared, retryStrategy, reconnectOnError });
-    watchNode(redis, config);
-    log.watch(redis);
-    return redis;
-  }
+  if (config.mode === "single") return createNode(config, shared, logger, config.addresses[0] as NodeAddress);
   const cluster = new Cluster([...config.addresses], { ...clusterOptions(config, shared), ...extra });
   cluster.on("+node", (node: Redis) => watchNode(node, config));
-  log.watch(cluster);
+  new ConnectionLog(logger, config.name).watch(cluster);
   return cluster;
+}
+
+function createNode(config: RedisConfig, shared: RedisOptions, logger: Logger, address: NodeAddress): Redis {
+  // A demoted master goes on answering, with READONLY; only a new connection finds its successor.
+  const reconnectOnError = (error: Error) => error.message.startsWith("READONLY");
+  const redis = new Redis({ ...address, ...shared, retryStrategy: reconnectDelay, reconnectOnError });
+  watchNode(redis, config);
+  new ConnectionLog(logger, config.name).watch(redis);
+  return redis;
 }
 
 /**

@@ -24,6 +24,11 @@ export function isServerError(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
+/** Whether ioredis itself gave a command up since it has no connection. */
+export function isConnectionClosed(error: unknown): boolean {
+  return error instanceof Error && !isServerError(error) && CONNECTION_CLOSED.test(error.message);
+}
+
 /** Whether a server error means "not now" rather than "no". */
 export function isTemporary(error: DriverError): boolean {
   return TEMPORARY.has(error.driverCode ?? "");

@@ -46,13 +46,28 @@ export function toEntry(values: unknown, maxBytes: number): string[] {
   const fields = Object.keys(values);
   if (fields.length === 0 || fields.length > MAX_FIELDS)
     throw new InvalidInputError("values", `must have 1 to ${MAX_FIELDS} fields`);
-  const entry = fields.flatMap((field) => [field, toText(field, (values as Record<string, unknown>)[field])]);
-  const bytes = entry.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  if (bytes > maxBytes) throw new InvalidInputError("values", tooLarge(maxBytes));
+  const entry: string[] = [];
+  for (const field of fields) entry.push(field, toText(field, (values as Record<string, unknown>)[field]));
+  checkSize("values", entry, maxBytes);
   return entry;
 }
 
+/** @throws InvalidInputError when `texts` have more than `room` bytes together; it names `maxBytes`, of which the rest is taken already */
+export function checkSize(argument: string, texts: readonly string[], room: number, maxBytes = room): void {
+  let characters = 0;
+  for (const text of texts) characters += text.length;
+  // Counted only where it may be too much: a character has at most three bytes in UTF-8 (a pair of surrogates four).
+  if (characters * 3 <= room) return;
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > room) throw new InvalidInputError(argument, tooLarge(maxBytes));
+}
+
 function toText(field: string, value: unknown): string {
+  if (typeof value === "string" && value.isWellFormed() && field.isWellFormed()) return value;
+  return toTextOrRefuse(field, value);
+}
+
+function toTextOrRefuse(field: string, value: unknown): string {
   const argument = `values[${JSON.stringify(field.slice(0, 64))}]`;
   checkText(argument, field);
   switch (typeof value) {
@@ -69,6 +84,13 @@ function toText(field: string, value: unknown): string {
       throw new InvalidInputError(argument, `must be a string, number, boolean or bigint, not ${type}`);
     }
   }
+}
+
+/** @throws InvalidInputError unless `value` is a whole number above 0 */
+export function checkWhole(argument: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidInputError(argument, "must be a whole number above 0");
+  return value;
 }
 
 /** The longest a Node.js timer waits, in milliseconds; it fires at once for anything longer. */

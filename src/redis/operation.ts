@@ -1,24 +1,35 @@
 import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { type DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
-import type { Limiter } from "../limiter.js";
+import type { Cancel, Limiter } from "../limiter.js";
 import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
 import { type Interruption, interruptionError, REASONS, unknownError } from "./outcomeErrors.js";
-import { TrackedCommand } from "./trackedCommand.js";
+import { type CommandOwner, TrackedCommand } from "./trackedCommand.js";
 
 export interface SendOptions {
-  /** A write is never repeated once it was sent; `read` stands for everything that may be executed twice. */
-  readonly kind: "read" | "write";
+  /**
+   * A `write` is never repeated once it was sent. `read` stands for everything that may be executed twice; `idempotent` for a write
+   * of which the server itself makes sure that it has effect once, so that it is repeated until the deadline.
+   */
+  readonly kind: "read" | "write" | "idempotent";
   /**
    * Bounds the whole call, in milliseconds. By default a command waits up to the pool timeout before it is sent
    * and up to the read or write timeout after that.
    */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Sent in its place from then on, once a server has answered that it does not know the script. */
+  readonly withScript?: {
+    readonly command: string;
+    readonly args: readonly (string | number)[];
+    readonly text?: string;
+  };
+  /** The whole command as it goes over the wire, where that is at hand; `args` then needs only its keys. */
+  readonly text?: string | undefined;
   /** Goes out right behind the command, each time it is sent, and shares its place. */
-  readonly follower?: Follower;
+  readonly follower?: Follower | undefined;
   /** Bounds this command instead of the client's own limiter. */
   readonly limiter?: Limiter;
 }
@@ -31,65 +42,115 @@ export interface Follower {
   readonly settled: (reply: unknown) => void;
 }
 
-/** How one attempt ended: answered, certainly not executed, or sent and never answered. */
-type Attempt =
-  | { readonly kind: "reply"; readonly value: unknown }
-  | { readonly kind: "refused" | "unsent" | "lost"; readonly error: DriverError };
+/** What operations of one client share. */
+export interface Ground {
+  readonly driver: Driver;
+  readonly limiter: Limiter;
+  readonly config: RedisConfig;
+}
+
+/** How one attempt failed: certainly not executed, or sent and never answered. */
+type Failure = "refused" | "unsent" | "lost";
 
 /** The longest pause before the first repetition, in milliseconds; it doubles with each one, up to `MAX_BACKOFF_MS`. */
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 250;
+/** About what a waiting command takes in memory besides its arguments, in bytes: promises, timers, the callers that wait. */
+const COMMAND_BYTES = 4_096;
+const BYTES_PER_CHARACTER = 2;
 
-/** One call of `RedisClient.send`: the one place where a command is tried again, and where its outcome is decided. */
-export class Operation {
-  readonly finished: Promise<void>;
-  readonly #deadline: number;
-  readonly #replyTimeoutMs: number;
-  #interruption: Interruption | undefined;
-  /** What ends the present wait. A plain function: an AbortController for each command would cost half the throughput. */
-  #onInterrupt: () => void = () => undefined;
+/**
+ * One call of `RedisClient.send`: the one place where a command is tried again, and where its outcome is decided.
+ * Callbacks lead from step to step and timers run only while something is waited for: most commands are answered at once, and every
+ * promise and timer more costs a share of the throughput.
+ */
+export class Operation implements CommandOwner {
+  readonly #started = performance.now();
+  readonly #limiter: Limiter;
+  readonly #weight: number;
+  #name: string;
+  #args: readonly (string | number)[];
+  #text: string | undefined;
+  #hasScript = false;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: Error) => void;
+  #over = false;
+  #inside = false;
+  #onAbort: (() => void) | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #backOffTimer: NodeJS.Timeout | undefined;
+  /** Set while it waits for a place. */
+  #leaveQueue: Cancel | undefined;
+  /** Set while an attempt is under way. */
   #command: TrackedCommand | undefined;
   #follower: TrackedCommand | undefined;
+  #followed: Promise<unknown> | undefined;
+  /** Commands that the driver has not settled; it may hold them longer than their caller waits. */
+  #held = 0;
   #lastError: DriverError | undefined;
   #lostReplies = 0;
   #repetitions = 0;
-  #finish!: () => void;
 
   constructor(
-    private readonly driver: Driver,
-    private readonly limiter: Limiter,
-    private readonly config: RedisConfig,
-    private readonly name: string,
-    private readonly args: readonly (string | number)[],
+    private readonly ground: Ground,
+    name: string,
+    args: readonly (string | number)[],
     private readonly options: SendOptions,
+    private readonly onOver: (operation: Operation) => void,
   ) {
-    this.#deadline = performance.now() + (options.timeoutMs ?? config.poolTimeoutMs);
-    this.#replyTimeoutMs = options.kind === "read" ? config.readTimeoutMs : config.writeTimeoutMs;
-    this.finished = new Promise((resolve) => {
-      this.#finish = resolve;
+    this.#limiter = options.limiter ?? ground.limiter;
+    this.#name = name;
+    this.#args = args;
+    this.#text = options.text;
+    this.#weight = weigh(args, options.text);
+  }
+
+  /** To be called once. */
+  run(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#begin();
     });
   }
 
   /** Ends the caller's wait; what has been sent stays sent. */
   interrupt(reason: Interruption): void {
-    if (this.#interruption) return;
-    this.#interruption = reason;
-    this.#onInterrupt();
+    if (this.#over) return;
+    const error = this.#interrupted(reason);
+    this.#command?.withdraw();
+    this.#follower?.withdraw();
+    this.#fail(error);
   }
 
-  async run(): Promise<unknown> {
-    const { signal } = this.options;
-    const onAbort = () => this.interrupt("aborted");
-    const timer = setTimeout(() => this.#onDeadline(), this.#deadline - performance.now());
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      if (signal?.aborted) throw new OperationAbortedError(`${this.name} was aborted before it began`);
-      return await this.#inPlace();
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      this.#finish();
+  silent(command: TrackedCommand, error: DriverError): void {
+    this.#failed(command, "lost", error);
+  }
+
+  /** The deadline may have passed while the command was on its way; now it waits to be sent again. */
+  returned(): void {
+    this.#armDeadline();
+  }
+
+  #begin(): void {
+    const { signal, timeoutMs } = this.options;
+    if (signal?.aborted) {
+      this.#fail(new OperationAbortedError(`${this.#name} was aborted before it began`));
+      return;
     }
+    if (signal) {
+      this.#onAbort = () => this.interrupt("aborted");
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+    if (timeoutMs !== undefined) this.#armDeadline();
+    if (this.#limiter.tryEnter(this.#weight)) this.#enter();
+    else this.#queueUp();
+  }
+
+  #armDeadline(): void {
+    if (this.#over) return;
+    clearTimeout(this.#deadlineTimer);
+    this.#deadlineTimer = setTimeout(() => this.#onDeadline(), this.#timeLeft());
   }
 
   /** Without a `timeoutMs` the deadline is for being sent; the reply has a timeout of its own. */
@@ -97,121 +158,156 @@ export class Operation {
     if (this.options.timeoutMs !== undefined || !this.#command?.outstanding) this.interrupt("deadline");
   }
 
-  async #inPlace(): Promise<unknown> {
-    const release = await this.#acquire();
-    try {
-      return await this.#untilDecided();
-    } finally {
-      // ioredis may hold the commands longer than their caller waits; their place stays taken, so that memory is bounded.
-      const follower = this.#follower?.promise.catch(() => undefined);
-      const leave = () => void (follower ? follower.then(release) : release());
-      if (this.#command) this.#command.promise.then(leave, leave);
-      else release();
-      void follower?.then(this.options.follower?.settled);
-    }
+  #timeLeft(): number {
+    return this.#started + (this.options.timeoutMs ?? this.ground.config.poolTimeoutMs) - performance.now();
   }
 
-  async #acquire(): Promise<() => void> {
-    const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, this.config.poolTimeoutMs);
-    const { limiter = this.limiter } = this.options;
-    if (limiter.inUse < limiter.options.limit && limiter.waiting === 0) return limiter.acquire();
-    const leave = new AbortController();
-    this.#onInterrupt = () => leave.abort();
-    try {
-      return await limiter.acquire({ timeoutMs, signal: leave.signal });
-    } catch (error) {
-      if (!(error instanceof OperationAbortedError)) throw error;
-      // The deadline is the limiter's own limit here; either timer may fire first.
-      throw this.#interruption === "deadline" ? limiter.options.refused("timeout", limiter) : this.#interrupted();
-    }
+  #queueUp(): void {
+    const { poolTimeoutMs } = this.ground.config;
+    const timeoutMs = Math.min(this.options.timeoutMs ?? poolTimeoutMs, poolTimeoutMs);
+    const refused = (error: Error) => this.#fail(error);
+    this.#leaveQueue = this.#limiter.wait(() => this.#enter(), refused, { weight: this.#weight, timeoutMs });
   }
 
-  async #untilDecided(): Promise<unknown> {
-    for (;;) {
-      const attempt = await this.#attempt();
-      if (!attempt) throw this.#interrupted();
-      if (attempt.kind === "reply") return attempt.value;
-      this.#lastError = attempt.error;
-      if (!this.#mayRepeat(attempt)) throw this.#failed(attempt);
-      if (!(await this.#backOff())) throw this.#interrupted();
-    }
+  #enter(): void {
+    this.#leaveQueue = undefined;
+    this.#inside = true;
+    this.#attempt();
   }
 
-  /** Resolves with undefined when interrupted first. */
-  #attempt(): Promise<Attempt | undefined> {
-    if (this.#interruption) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const onSilence = (error: DriverError) => resolve({ kind: "lost", error });
-      const command = new TrackedCommand(this.name, this.args, this.#replyTimeoutMs, onSilence);
-      this.#command = command;
-      this.#onInterrupt = () => {
-        command.withdraw();
-        this.#follower?.withdraw();
-        resolve(undefined);
-      };
-      command.promise.then(
-        (value) => resolve({ kind: "reply", value }),
-        (error: unknown) => resolve(this.#classify(command, error)),
-      );
-      this.#transmit(command);
-      const { follower } = this.options;
-      if (!follower) return;
-      this.#follower = new TrackedCommand(follower.command, follower.args, this.#replyTimeoutMs);
-      // Nobody may be waiting when it fails.
-      this.#follower.promise.catch(() => undefined);
-      this.#transmit(this.#follower);
-    });
+  #attempt(): void {
+    const { writeTimeoutMs, readTimeoutMs } = this.ground.config;
+    const replyTimeoutMs = this.options.kind === "read" ? readTimeoutMs : writeTimeoutMs;
+    const command = new TrackedCommand(this.#name, this.#args, replyTimeoutMs, this, this.#text);
+    this.#command = command;
+    command.promise.then(
+      (value) => this.#replied(command, value),
+      (error: unknown) => this.#rejected(command, error),
+    );
+    this.#transmit(command);
+    if (this.options.follower) this.#follow(this.options.follower, replyTimeoutMs);
+    if (!command.outstanding) this.#armDeadline();
+  }
+
+  #follow({ command, args }: Follower, replyTimeoutMs: number): void {
+    const follower = new TrackedCommand(command, args, replyTimeoutMs);
+    this.#follower = follower;
+    // Nobody may be waiting when it fails.
+    this.#followed = follower.promise.catch(() => undefined);
+    void this.#followed.then(() => this.#letGo());
+    this.#transmit(follower);
   }
 
   #transmit(command: TrackedCommand): void {
-    this.driver.sendCommand(command);
+    this.#held += 1;
+    this.ground.driver.sendCommand(command);
     command.watch();
   }
 
-  #classify(command: TrackedCommand, error: unknown): Attempt {
-    if (isServerError(error)) return { kind: "refused", error: toDriverError(error) };
-    if (command.outstanding) return { kind: "lost", error: this.#connectionError(error) };
-    return { kind: "unsent", error: this.#connectionError(error) };
+  #replied(command: TrackedCommand, value: unknown): void {
+    if (this.#command === command) {
+      this.#end();
+      this.#resolve(value);
+    }
+    this.#letGo();
+  }
+
+  #rejected(command: TrackedCommand, error: unknown): void {
+    if (isServerError(error)) this.#failed(command, "refused", toDriverError(error));
+    else this.#failed(command, command.outstanding ? "lost" : "unsent", this.#connectionError(error));
+    this.#letGo();
   }
 
   /** ioredis tells callers only that the connection is closed; why is known from the connection itself. */
   #connectionError(error: unknown): DriverError {
-    return lastConnectionError(this.driver) ?? toDriverError(error);
+    return lastConnectionError(this.ground.driver) ?? toDriverError(error);
   }
 
-  #mayRepeat(attempt: Exclude<Attempt, { kind: "reply" }>): boolean {
-    if (attempt.kind === "refused") return isTemporary(attempt.error);
-    if (attempt.kind === "unsent") return true;
-    this.#lostReplies += 1;
-    return this.options.kind === "read" && this.#lostReplies <= this.config.maxRetries;
+  #failed(command: TrackedCommand, failure: Failure, error: DriverError): void {
+    if (this.#command !== command) return;
+    this.#command = undefined;
+    this.#lastError = error;
+    if (failure === "lost") this.#lostReplies += 1;
+    if (this.#takesScript(error)) this.#attempt();
+    else if (this.#mayRepeat(failure, error)) this.#backOff();
+    else
+      this.#fail(
+        this.#mayBeDone() ? unknownError(this.#name, error.message, error) : new RedisCommandError(this.#name, error),
+      );
   }
 
-  /** Resolves with false when interrupted, or when the deadline leaves no time for another attempt. */
-  #backOff(): Promise<boolean> {
-    if (this.driver instanceof Cluster && this.driver.status === "ready") this.driver.refreshSlotsCache();
+  #takesScript(error: DriverError): boolean {
+    const { withScript } = this.options;
+    if (error.driverCode !== "NOSCRIPT" || !withScript || this.#hasScript) return false;
+    this.#hasScript = true;
+    const { command, args, text } = withScript;
+    this.#name = command;
+    this.#args = args;
+    this.#text = text;
+    return true;
+  }
+
+  #mayRepeat(failure: Failure, error: DriverError): boolean {
+    if (failure === "refused") return isTemporary(error);
+    if (failure === "unsent" || this.options.kind === "idempotent") return true;
+    return this.options.kind === "read" && this.#lostReplies <= this.ground.config.maxRetries;
+  }
+
+  #backOff(): void {
+    const { driver } = this.ground;
+    if (driver instanceof Cluster && driver.status === "ready") driver.refreshSlotsCache();
     // Spread, so that callers do not come back all at once.
     const longest = Math.min(FIRST_BACKOFF_MS * 2 ** this.#repetitions++, MAX_BACKOFF_MS);
     const pause = longest * (0.2 + 0.8 * Math.random());
-    if (performance.now() + pause > this.#deadline && this.options.timeoutMs === undefined) this.interrupt("deadline");
-    if (this.#interruption) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, pause, true);
-      this.#onInterrupt = () => {
-        clearTimeout(timer);
-        resolve(false);
-      };
-    });
+    if (pause > this.#timeLeft() && this.options.timeoutMs === undefined) this.interrupt("deadline");
+    else this.#backOffTimer = setTimeout(() => this.#attempt(), pause);
   }
 
-  #failed({ kind, error }: Exclude<Attempt, { kind: "reply" }>): Error {
-    if (kind === "lost" && this.options.kind === "write") return unknownError(this.name, error.message, error);
-    return new RedisCommandError(this.name, error);
+  /** Whether the server may have executed a write whose reply nobody has got. */
+  #mayBeDone(): boolean {
+    return this.options.kind !== "read" && (this.#lostReplies > 0 || this.#command?.outstanding === true);
   }
 
-  #interrupted(): Error {
-    const interruption = this.#interruption ?? "deadline";
-    const unanswered = this.options.kind === "write" && this.#command?.outstanding;
-    if (unanswered) return unknownError(this.name, REASONS[interruption], this.#lastError);
-    return interruptionError(this.name, interruption, this.options.kind, this.#lastError);
+  #interrupted(interruption: Interruption): Error {
+    // The deadline is the limiter's own limit there; either timer may fire first.
+    if (this.#leaveQueue && interruption === "deadline") return this.#limiter.options.refused("timeout", this.#limiter);
+    if (this.#mayBeDone()) return unknownError(this.#name, REASONS[interruption], this.#lastError);
+    return interruptionError(this.#name, interruption, this.options.kind, this.#lastError);
   }
+
+  #fail(error: Error): void {
+    this.#end();
+    this.#reject(error);
+    this.#leave();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#command = undefined;
+    this.#leaveQueue?.();
+    if (this.#deadlineTimer) clearTimeout(this.#deadlineTimer);
+    if (this.#backOffTimer) clearTimeout(this.#backOffTimer);
+    if (this.#onAbort) this.options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#followed) void this.#followed.then(this.options.follower?.settled);
+    this.onOver(this);
+  }
+
+  #letGo(): void {
+    this.#held -= 1;
+    this.#leave();
+  }
+
+  /** The place stays taken while the driver holds a command, so that memory is bounded. */
+  #leave(): void {
+    if (!this.#inside || !this.#over || this.#held > 0) return;
+    this.#inside = false;
+    this.#limiter.leave(this.#weight);
+  }
+}
+
+/** About what the driver's copy of a command takes in memory, in bytes. */
+function weigh(args: readonly (string | number)[], text = ""): number {
+  let characters = text.length;
+  for (const arg of args) if (typeof arg === "string") characters += arg.length;
+  return COMMAND_BYTES + BYTES_PER_CHARACTER * characters;
 }

@@ -27,13 +27,13 @@ export function unknownError(command: string, why: string, cause: DriverError | 
 export function interruptionError(
   command: string,
   interruption: Interruption,
-  kind: "read" | "write",
+  kind: "read" | "write" | "idempotent",
   cause: DriverError | undefined,
 ): Error {
   const why = REASONS[interruption] + (cause ? ` (${cause.message})` : "");
   if (interruption === "aborted")
     return new OperationAbortedError(`${command} ended without a reply: ${why}`, { cause });
-  if (kind === "write")
+  if (kind !== "read")
     return new NotStoredError(`${command} was not executed: ${why}; it is safe to repeat`, { cause });
   if (interruption === "closing") return new OperationAbortedError(`${command} was not answered: ${why}`, { cause });
   return new DeadlineExceededError(`${command} was not answered: ${why}`, { cause });

@@ -2,21 +2,11 @@ import type { RedisConfig } from "../config/types.js";
 import { InvalidInputError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient, Subscription } from "./client.js";
-import { checkMessage, checkName, checkStream, type StreamValues, toEntry } from "./input.js";
-import { StreamExpiry } from "./streamExpiry.js";
+import { checkMessage, checkName, checkStream, checkWhole, type StreamValues, toEntry } from "./input.js";
+import { type CallOptions, type PushOptions, StreamWriter } from "./streamWriter.js";
+import { encode } from "./wire.js";
 
-export interface CallOptions {
-  /** Bounds the whole call, in milliseconds. By default the pool timeout before sending and the read or write timeout after it. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface PushOptions extends CallOptions {
-  /** The stream is trimmed to about this many entries. Default `REDIS_STREAM_MAX_LENGTH`. */
-  readonly maxLength?: number;
-  /** The stream expires when nothing was pushed for this long, in milliseconds. Default `REDIS_CLUSTER_TTL_IN_HOURS`. */
-  readonly ttlMs?: number;
-}
+export type { CallOptions, PushOptions } from "./streamWriter.js";
 
 export interface ReadOptions extends CallOptions {
   /** Entries after this id. Default `0-0`, from the start. */
@@ -61,26 +51,20 @@ const MAX_COUNT = 10_000;
 const ENTRY_ID = /^\d{1,20}-\d{1,20}$/;
 
 export function createRedisRepository(client: RedisClient, config: RedisConfig, logger: Logger): RedisRepository {
-  return new ClientRedisRepository(client, config, new StreamExpiry(client, config, logger));
+  return new ClientRedisRepository(client, config, new StreamWriter(client, config, logger));
 }
 
 class ClientRedisRepository implements RedisRepository {
   constructor(
     private readonly client: RedisClient,
     private readonly config: RedisConfig,
-    private readonly expiry: StreamExpiry,
+    private readonly writer: StreamWriter,
   ) {}
 
   async pushToStream(stream: string, values: StreamValues, options: PushOptions = {}): Promise<string> {
     const key = checkStream(stream);
     const entry = toEntry(values, this.config.maxPayloadBytes);
-    const maxLength = checkWhole("options.maxLength", options.maxLength ?? this.config.streamMaxLength);
-    const ttlMs = checkWhole("options.ttlMs", options.ttlMs ?? this.config.streamTtlMs);
-    const args = [key, "MAXLEN", "~", maxLength, "*", ...entry];
-    const id = await this.expiry.renew(key, ttlMs, (follower) =>
-      this.client.send("XADD", args, { ...callOptions(options), kind: "write", follower }),
-    );
-    return String(id);
+    return this.writer.append(key, encode(entry), options);
   }
 
   async readStream(stream: string, options: ReadOptions = {}): Promise<StreamEntry[]> {
@@ -112,12 +96,6 @@ class ClientRedisRepository implements RedisRepository {
 
 function callOptions({ timeoutMs, signal }: CallOptions): CallOptions {
   return { ...(timeoutMs !== undefined && { timeoutMs }), ...(signal && { signal }) };
-}
-
-function checkWhole(argument: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidInputError(argument, "must be a whole number above 0");
-  return value;
 }
 
 function toStreamEntry([id, pairs]: [string, string[]]): StreamEntry {

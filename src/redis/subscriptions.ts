@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster, type Redis } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
-import { DeadlineExceededError, OperationAbortedError, RedisCommandError } from "../errors.js";
+import { BackpressureError, DeadlineExceededError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import { closeDriver, type Driver, type DriverFactory, subscribers } from "./connection.js";
 import { isServerError, toDriverError } from "./driverErrors.js";
@@ -19,6 +19,8 @@ interface Channel {
   readonly handlers: Set<MessageHandler>;
   /** Whether the server has confirmed it; from then on it is renewed when a connection is. */
   confirmed: boolean;
+  /** Whether the driver was given it; from then on it may send it again by itself. */
+  given: boolean;
 }
 
 const RETRY_PAUSE_MS = 100;
@@ -28,9 +30,13 @@ export class Subscriptions {
   readonly #channels = new Map<string, Channel>();
   /** Sockets that were seen before their connection was ready. */
   readonly #setUp = new WeakSet<object>();
+  /** Channels that the driver has yet to give up. */
+  readonly #unwanted = new Set<string>();
   #driver: Driver | undefined;
   #probing: NodeJS.Timeout | undefined;
   #sharded = false;
+  #connecting: Promise<void> | undefined;
+  #unconfirmed = 0;
 
   constructor(
     private readonly factory: DriverFactory,
@@ -44,12 +50,15 @@ export class Subscriptions {
     { sharded, signal }: { sharded: boolean; signal: AbortSignal | undefined },
   ): Promise<Subscription> {
     if (signal?.aborted) throw new OperationAbortedError("SUBSCRIBE was aborted before it began");
+    if (this.#unconfirmed >= this.config.maxWaiting)
+      throw new BackpressureError(`${this.#unconfirmed} subscriptions wait to be confirmed; check that Redis answers`);
     this.#driver ??= this.#open(sharded);
     // A handler that subscribes twice is called twice, and each subscription is closed by itself.
     const own: MessageHandler = (message) => handler(message);
-    const entry = this.#channels.get(channel) ?? { handlers: new Set(), confirmed: false };
+    const entry = this.#channels.get(channel) ?? { handlers: new Set(), confirmed: false, given: false };
     entry.handlers.add(own);
     this.#channels.set(channel, entry);
+    this.#unwanted.delete(channel);
     const close = async () => {
       signal?.removeEventListener("abort", close);
       this.#remove(channel, own);
@@ -68,6 +77,7 @@ export class Subscriptions {
   close(): void {
     clearInterval(this.#probing);
     this.#channels.clear();
+    this.#unwanted.clear();
     if (this.#driver) closeDriver(this.#driver);
   }
 
@@ -77,12 +87,18 @@ export class Subscriptions {
     driver.on(sharded ? "smessage" : "message", (channel: string, message: string) => this.#dispatch(channel, message));
     // A cluster's subscriptions are renewed by ioredis; a single instance's by us, since ioredis leaves a failure there unhandled.
     if (!(driver instanceof Cluster)) driver.on("ready", () => this.#renew(driver));
+    else driver.on("ready", () => this.#giveUp());
     this.#probing = setInterval(() => this.#probe(driver), this.config.readTimeoutMs).unref();
     return driver;
   }
 
+  #giveUp(): void {
+    for (const channel of this.#unwanted) this.#unsubscribe(channel);
+  }
+
   /** Nobody waits for a reply on a subscribed connection, so only a PING shows that the server is gone without a word. */
   #probe(driver: Driver): void {
+    this.#giveUp();
     for (const node of subscribers(driver)) {
       if (node.status === "ready") ping(node, this.config.readTimeoutMs);
       // It has had a whole interval for AUTH, and ioredis would wait for ever.
@@ -104,6 +120,15 @@ export class Subscriptions {
   }
 
   async #subscribe(channel: string, handler: MessageHandler): Promise<void> {
+    this.#unconfirmed += 1;
+    try {
+      await this.#confirm(channel, handler);
+    } finally {
+      this.#unconfirmed -= 1;
+    }
+  }
+
+  async #confirm(channel: string, handler: MessageHandler): Promise<void> {
     const deadline = performance.now() + this.config.poolTimeoutMs;
     for (;;) {
       const error = await this.#trySubscribe(channel, deadline);
@@ -137,18 +162,35 @@ export class Subscriptions {
 
   async #send(channel: string): Promise<unknown> {
     const driver = this.#driver as Driver;
-    if (driver.status === "wait") await driver.connect();
+    if (driver.status === "wait") this.#connecting = driver.connect();
+    // Its first attempt only; from then on the driver goes on by itself.
+    await this.#connecting?.finally(() => {
+      this.#connecting = undefined;
+    });
+    const entry = this.#channels.get(channel);
+    if (!entry || !canTake(driver)) throw new Error("Connection is closed.");
+    entry.given = true;
     return this.#sharded ? driver.ssubscribe(channel) : driver.subscribe(channel);
   }
 
   #remove(channel: string, handler: MessageHandler): void {
-    const handlers = this.#channels.get(channel)?.handlers;
-    if (!handlers?.delete(handler) || handlers.size > 0) return;
+    const entry = this.#channels.get(channel);
+    if (!entry?.handlers.delete(handler) || entry.handlers.size > 0) return;
     this.#channels.delete(channel);
+    if (!entry.given) return;
+    this.#unwanted.add(channel);
+    this.#unsubscribe(channel);
+  }
+
+  /** Not waited for: without a handler a message is dropped here, and a frozen server must not hold up the caller. */
+  #unsubscribe(channel: string): void {
     const driver = this.#driver as Driver;
-    // Not waited for: without a handler a message is dropped here, and a frozen server must not hold up the caller.
+    if (!canTake(driver)) return;
     const done = this.#sharded ? driver.sunsubscribe(channel) : driver.unsubscribe(channel);
-    done.catch(() => undefined);
+    done.then(
+      () => this.#unwanted.delete(channel),
+      () => undefined,
+    );
   }
 
   #dispatch(channel: string, message: string): void {
@@ -162,8 +204,13 @@ export class Subscriptions {
   }
 }
 
-/** The connection is dropped, and so renewed, when the reply does not come in time. */
-function ping(node: Redis, replyTimeoutMs: number): void {
+/** A cluster's driver keeps what it is given while the whole cluster is away, without a bound and for ever. */
+function canTake(driver: Driver): boolean {
+  return !(driver instanceof Cluster) || driver.status === "ready";
+}
+
+/** Asks for a sign of life: the connection is dropped, and so renewed, when the reply does not come in time. */
+export function ping(node: Redis, replyTimeoutMs: number): void {
   const command = new TrackedCommand("PING", [], replyTimeoutMs);
   // A lost connection is logged, and renewed, elsewhere.
   command.promise.catch(() => undefined);

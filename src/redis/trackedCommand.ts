@@ -2,8 +2,24 @@ import type { Duplex } from "node:stream";
 import { Command } from "ioredis";
 import { DriverError } from "../errors.js";
 import { isServerError } from "./driverErrors.js";
+import { Overdue } from "./overdue.js";
 
 const PING = "*1\r\n$4\r\nPING\r\n";
+
+const NO_ARGS: [] = [];
+const OPTIONS = { replyEncoding: "utf8" } as const;
+
+function isText(arg: string | number): arg is string {
+  return typeof arg === "string";
+}
+
+/** Who is told what becomes of a command, beyond its promise. */
+export interface CommandOwner {
+  /** No reply came in time; the connection is about to be dropped. */
+  silent(command: TrackedCommand, error: DriverError): void;
+  /** A server has refused it: it may be redirected, and wait for another node. */
+  returned(): void;
+}
 
 /**
  * A command that knows whether its bytes may have reached a server and still await their reply. A server that does not
@@ -14,16 +30,20 @@ export class TrackedCommand extends Command {
   #outstanding = false;
   #withdrawn = false;
   #socket: Duplex | undefined;
-  #replyTimer: NodeJS.Timeout | undefined;
+  readonly #awaited: Overdue<TrackedCommand>;
 
-  /** `onSilence` is told before the connection is dropped. */
   constructor(
     name: string,
     args: readonly (string | number)[],
     private readonly replyTimeoutMs: number,
-    private readonly onSilence: (error: DriverError) => void = () => undefined,
+    private readonly owner?: CommandOwner,
+    /** The whole command as it goes over the wire, where that is at hand. */
+    private readonly text?: string,
   ) {
-    super(name, [...args], { replyEncoding: "utf8" });
+    super(name, NO_ARGS, OPTIONS);
+    // Not by the constructor, which flattens and converts them: that takes longer than all the rest of sending a command.
+    this.args = args.every(isText) ? (args as string[]) : args.map(String);
+    this.#awaited = awaitedFor(replyTimeoutMs);
   }
 
   /** Whether the command was sent and not answered: if its connection is lost now, nobody knows what became of it. */
@@ -33,12 +53,11 @@ export class TrackedCommand extends Command {
 
   override toWritable(socket: object): string | Buffer {
     this.#socket = socket as Duplex;
-    clearTimeout(this.#replyTimer);
-    this.#replyTimer = setTimeout(() => this.#silent(), this.replyTimeoutMs);
+    this.#awaited.add(this);
     gatherWrites(this.#socket);
     if (this.#withdrawn) return PING;
     this.#outstanding = true;
-    return super.toWritable(socket);
+    return this.text ?? super.toWritable(socket);
   }
 
   /** To be called right after `sendCommand`: in cluster mode ioredis puts its own `reject` in place there and may then send again. */
@@ -51,19 +70,23 @@ export class TrackedCommand extends Command {
     this.reject = (error) => {
       // After a redirection the command may wait for another node for long; the one that answered owes nothing.
       this.#forgetSocket();
-      if (isServerError(error)) this.#outstanding = false;
+      if (isServerError(error)) {
+        this.#outstanding = false;
+        this.owner?.returned();
+      }
       reject.call(this, error);
     };
   }
 
   #forgetSocket(): void {
-    clearTimeout(this.#replyTimer);
+    this.#awaited.delete(this);
     this.#socket = undefined;
   }
 
-  #silent(): void {
+  /** Its reply has not come in time. */
+  drop(): void {
     const error = new DriverError(`no reply within ${this.replyTimeoutMs} ms`, { driverCode: "ETIMEDOUT" });
-    this.onSilence(error);
+    this.owner?.silent(this, error);
     this.#socket?.destroy(error);
   }
 
@@ -73,6 +96,18 @@ export class TrackedCommand extends Command {
     this.#withdrawn = true;
     this.args = [];
   }
+}
+
+/** Commands that await their reply, by how long they may; as many as there are timeouts in the configurations of this process. */
+const awaited = new Map<number, Overdue<TrackedCommand>>();
+
+function awaitedFor(replyTimeoutMs: number): Overdue<TrackedCommand> {
+  let same = awaited.get(replyTimeoutMs);
+  if (!same) {
+    same = new Overdue(replyTimeoutMs, (command) => command.drop());
+    awaited.set(replyTimeoutMs, same);
+  }
+  return same;
 }
 
 /** Commands of one turn of the loop leave in one write: a system call for each costs more than all the rest. */

@@ -62,6 +62,72 @@ describe("Limiter", () => {
     expect(places.inUse).to.equal(1);
   });
 
+  describe("by weight", () => {
+    const weighing = (weightLimit: number) =>
+      new Limiter({
+        limit: 10,
+        queueLimit: 10,
+        weightLimit,
+        timeoutMs: 1_000,
+        refused: (reason) => new Refused(reason),
+      });
+
+    it("admits until the weight is reached, in order", () => {
+      const places = weighing(10);
+      const admitted: string[] = [];
+      const wait = (name: string, weight: number) =>
+        places.wait(
+          () => admitted.push(name),
+          () => expect.fail("should have waited"),
+          { weight },
+        );
+      expect([places.tryEnter(5), places.tryEnter(5), places.tryEnter(1)]).to.deep.equal([true, true, false]);
+      wait("heavy", 6);
+      wait("light", 1);
+      places.leave(5);
+      expect(admitted, "the light one waits behind the heavy one").to.deep.equal([]);
+      places.leave(5);
+      expect(admitted).to.deep.equal(["heavy", "light"]);
+      expect([places.tryEnter(4), places.tryEnter(3)]).to.deep.equal([false, true]);
+    });
+
+    it("admits what is heavier than the limit, alone", () => {
+      const places = weighing(10);
+      expect([places.tryEnter(11), places.tryEnter(0)]).to.deep.equal([true, false]);
+      places.leave(11);
+      expect([places.tryEnter(1), places.tryEnter(11)]).to.deep.equal([true, false]);
+    });
+
+    it("refuses at once when as much waits already, and lets those behind pass when a heavy one gives up", () => {
+      const places = weighing(10);
+      const admitted: string[] = [];
+      expect(places.tryEnter(8)).to.equal(true);
+      const cancel = places.wait(
+        () => admitted.push("heavy"),
+        () => undefined,
+        { weight: 9 },
+      );
+      let refusal: Error | undefined;
+      places.wait(
+        () => admitted.push("too much"),
+        (error) => {
+          refusal = error;
+        },
+        { weight: 2 },
+      );
+      expect(refusal).to.be.instanceOf(Refused).with.property("message", "queue-full");
+      places.wait(
+        () => admitted.push("light"),
+        () => undefined,
+        { weight: 1 },
+      );
+      expect(admitted).to.deep.equal([]);
+      cancel();
+      expect(admitted).to.deep.equal(["light"]);
+      expect(places).to.include({ inUse: 2, waiting: 0 });
+    });
+  });
+
   it("never has more inside than the limit and serves in order, whatever the schedule", async () => {
     await fc.assert(
       fc.asyncProperty(

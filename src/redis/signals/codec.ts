@@ -1,24 +1,47 @@
+import { checkSize } from "../input.js";
 import type { StreamEntry } from "../repository.js";
-import { isPayload, isSignalType } from "./schemas.js";
-import type { DecodedEntry, ReceivedSignal, Signal } from "./types.js";
+import { bulk, type Encoded, encode } from "../wire.js";
+import { isPayload, isSignalType, SIGNAL_TYPES } from "./schemas.js";
+import type { DecodedEntry, ReceivedSignal, Signal, SignalType } from "./types.js";
 
 const MESSAGE_TYPE = "signalMessage";
 
-/** The six fields of an entry, as every service writes and reads them. */
-export type SignalFields = Readonly<
-  Record<"name" | "signal" | "roomId" | "participantId" | "messageType" | "requestId", string>
->;
+/** What is the same in all entries of a type, in its form on the wire; put together once, since a publish is mostly made of it. */
+interface Frame {
+  /** Up to the value of `signal`. */
+  readonly head: string;
+  /** Its JSON up to the receivers. */
+  readonly json: string;
+  /** Bytes of all that, names of fields included, without what the wire adds. */
+  readonly bytes: number;
+}
 
-export function encodeSignal(signal: Signal & { readonly requestId: string }): SignalFields {
-  const { type, receiverIds, payload } = signal;
+const ROOM_ID = bulk("roomId");
+const PARTICIPANT_ID = bulk("participantId");
+const REQUEST_ID = encode(["messageType", MESSAGE_TYPE, "requestId"]).text;
+const FRAMES = Object.fromEntries(SIGNAL_TYPES.map((type) => [type, createFrame(type)])) as Record<SignalType, Frame>;
+
+function createFrame(type: SignalType): Frame {
+  const words = ["name", type, "signal", "roomId", "participantId", "messageType", MESSAGE_TYPE, "requestId"];
   return {
-    name: type,
-    signal: JSON.stringify({ type, subType: type, version_id: 0, recipient_id: receiverIds ?? null, payload }),
-    roomId: signal.meetingId,
-    participantId: signal.senderId,
-    messageType: MESSAGE_TYPE,
-    requestId: signal.requestId,
+    head: encode(["name", type, "signal"]).text,
+    json: `{"type":"${type}","subType":"${type}","version_id":0,"recipient_id":`,
+    bytes: words.join("").length,
   };
+}
+
+/**
+ * The six fields of a signal's entry, each before its value, as every service writes and reads them.
+ * @throws InvalidInputError when fields and values have more than `maxBytes` together
+ */
+export function encodeSignal(signal: Signal, requestId: string, maxBytes: number): Encoded {
+  const { type, meetingId, senderId, receiverIds, payload } = signal;
+  const frame = FRAMES[type];
+  const receivers = receiverIds ? JSON.stringify(receiverIds) : "null";
+  const json = `${frame.json}${receivers},"payload":${JSON.stringify(payload)}}`;
+  checkSize("signal", [json, meetingId, senderId, requestId], maxBytes - frame.bytes, maxBytes);
+  const sender = `${ROOM_ID}${bulk(meetingId)}${PARTICIPANT_ID}${bulk(senderId)}`;
+  return { count: 12, text: `${frame.head}${bulk(json)}${sender}${REQUEST_ID}${bulk(requestId)}` };
 }
 
 /** Reads both forms of the wire format. Never throws: what is in neither comes back as `unrecognised`, with the reason. */

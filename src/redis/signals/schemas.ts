@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../../errors.js";
 import { checkId, checkMeetingId } from "../../ids.js";
+import { readPlainSignal } from "./plainSignal.js";
 import type { ProducerMap, Signal, SignalPayloads, SignalType } from "./types.js";
 
 const text = z.string().refine((value) => value.isWellFormed(), "must not contain a lone surrogate");
@@ -44,12 +45,12 @@ export function isSignalType(value: unknown): value is SignalType {
   return typeof value === "string" && Object.hasOwn(shapes, value);
 }
 
-const signalTypes = Object.keys(shapes) as SignalType[];
+export const SIGNAL_TYPES = Object.keys(shapes) as SignalType[];
 
 /** Strict: a misspelt `receiverIds` must not send to everyone. */
 const signal = z.discriminatedUnion(
   "type",
-  signalTypes.map((type) =>
+  SIGNAL_TYPES.map((type) =>
     z.strictObject({
       type: z.literal(type),
       meetingId,
@@ -65,8 +66,17 @@ const signal = z.discriminatedUnion(
   ) as unknown as [z.ZodObject<{ type: z.ZodLiteral<SignalType> }>],
 );
 
+const payloadFields = Object.fromEntries(
+  SIGNAL_TYPES.map((type) => [type, new Set(Object.keys(shapes[type]))]),
+) as Record<SignalType, Set<string>>;
+
 /** @throws InvalidInputError naming the path of what is wrong */
 export function parseSignal(input: unknown): Signal {
+  return readPlainSignal(input, payloadFields) ?? parseBySchema(input);
+}
+
+/** @throws InvalidInputError naming the path of what is wrong */
+export function parseBySchema(input: unknown): Signal {
   const result = signal.safeParse(input);
   if (result.success) return result.data as unknown as Signal;
   const { path, message } = result.error.issues[0] ?? { path: [], message: "is invalid" };
@@ -74,11 +84,13 @@ export function parseSignal(input: unknown): Signal {
 }
 
 function describe(message: string, path: readonly PropertyKey[]): string {
-  if (path.length === 1 && path[0] === "type") return `must be one of ${signalTypes.join(", ")}`;
+  if (path.length === 1 && path[0] === "type") return `must be one of ${SIGNAL_TYPES.join(", ")}`;
   return message.startsWith("must") ? message : `is refused: ${message}`;
 }
 
-const loosePayloads = Object.fromEntries(signalTypes.map((type) => [type, z.looseObject(shapes[type])])) as unknown as {
+const loosePayloads = Object.fromEntries(
+  SIGNAL_TYPES.map((type) => [type, z.looseObject(shapes[type])]),
+) as unknown as {
   readonly [T in SignalType]: z.ZodType;
 };
 

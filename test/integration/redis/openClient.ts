@@ -24,6 +24,9 @@ export function redisConfig(mode: RedisConfig["mode"], addresses: readonly Addre
     streamTtlMs: 3_600_000,
     streamMaxLength: 10_000,
     maxPayloadBytes: 262_144,
+    maxQueuedBytes: 16_777_216,
+    followSweepMs: 1_000,
+    enableNotifications: true,
     ...more,
   };
   return config;
@@ -41,7 +44,8 @@ export async function openClient(redis: RedisConfig, timeoutMs = 10_000): Promis
   const client = createRedisClient({ redis }, { logger });
   await client.connect(timeoutMs);
   const repository = createRedisRepository(client, redis, logger);
-  return { client, redis: repository, signals: createSignals(repository), logger };
+  const signals = createSignals({ client, redis: repository, config: redis, logger });
+  return { client, redis: repository, signals, logger };
 }
 
 /** What a promise rejects with. Fails when it does not. */

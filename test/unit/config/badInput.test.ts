@@ -69,8 +69,8 @@ function problemsOf(environment: Record<string, string>): ConfigError | undefine
 describe("bad values", () => {
   it("are tried on a table that is right and complete", () => {
     expect(problemsOf(good)).to.equal(undefined);
-    expect(booleans).to.have.length(6);
-    expect(integers).to.have.length(22);
+    expect(booleans).to.have.length(7);
+    expect(integers).to.have.length(24);
   });
 
   for (const [title, spoil, expected] of cases)

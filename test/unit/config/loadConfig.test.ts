@@ -53,6 +53,9 @@ describe("loadConfig", () => {
         streamTtlMs: 168 * 3_600_000,
         streamMaxLength: 10_000,
         maxPayloadBytes: 262_144,
+        maxQueuedBytes: 16_777_216,
+        followSweepMs: 10_000,
+        enableNotifications: true,
       });
     });
 
@@ -202,6 +205,9 @@ describe("loadConfig", () => {
       ["REDIS_CLUSTER_TTL_IN_HOURS", "1", (c) => c.redis.streamTtlMs, 3_600_000],
       ["REDIS_STREAM_MAX_LENGTH", "7", (c) => c.redis.streamMaxLength, 7],
       ["REDIS_MAX_PAYLOAD_BYTES", "7", (c) => c.redis.maxPayloadBytes, 7],
+      ["REDIS_MAX_QUEUED_BYTES", "7", (c) => c.redis.maxQueuedBytes, 7],
+      ["REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS", "7", (c) => c.redis.followSweepMs, 7_000],
+      ["REDIS_FOLLOW_ENABLE_NOTIFICATIONS", "false", (c) => c.redis.enableNotifications, false],
     ];
     for (const [name, value, read, expected] of effects)
       it(`${name}=${value}`, () => expect(read(load({ [name]: value }))).to.deep.equal(expected));

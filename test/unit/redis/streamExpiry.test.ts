@@ -57,4 +57,31 @@ describe("A stream's expiry", () => {
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.match(/expiry could not be set.*the connection is closed/);
   });
+
+  it("is fresh for a twentieth of its time once it was set, and of no other time", async () => {
+    const expiry = new StreamExpiry({} as RedisClient, { maxInFlight: 10, poolTimeoutMs: 100 }, recordingLogger());
+    const set = (key: string, ttlMs: number) =>
+      expiry.renew(key, ttlMs, async (follower) => follower.settled(1)).then(() => new Promise(setImmediate));
+    expect(expiry.isFresh("s", 3_600_000)).to.equal(false);
+    await set("s", 3_600_000);
+    expect(expiry.isFresh("s", 3_600_000)).to.equal(true);
+    expect(expiry.isFresh("s", 1_000)).to.equal(false);
+    expect(expiry.isFresh("other", 3_600_000)).to.equal(false);
+    expiry.forget("s");
+    expect(expiry.isFresh("s", 3_600_000)).to.equal(false);
+    await set("short", 40);
+    const end = performance.now() + 2;
+    while (performance.now() < end);
+    expect(expiry.isFresh("short", 40)).to.equal(false);
+  });
+
+  it("is remembered of the streams that were set last, up to a bound", async () => {
+    const expiry = new StreamExpiry({} as RedisClient, { maxInFlight: 10, poolTimeoutMs: 100 }, recordingLogger());
+    const count = 60_000;
+    for (let i = 0; i < count; i += 1) void expiry.renew(`s${i}`, 3_600_000, async (follower) => follower.settled(1));
+    await new Promise(setImmediate);
+    const fresh = Array.from({ length: count }, (_, i) => expiry.isFresh(`s${i}`, 3_600_000));
+    expect(fresh.lastIndexOf(false)).to.equal(9_999);
+    expect(fresh.indexOf(true)).to.equal(10_000);
+  });
 });

@@ -1,0 +1,119 @@
+import type { RedisConfig } from "../../config/types.js";
+import { type DataError, InvalidInputError, PublishUnknownError } from "../../errors.js";
+import { checkMeetingId } from "../../ids.js";
+import type { Logger } from "../../telemetry/logger.js";
+import type { RedisClient } from "../client.js";
+import { checkTimeout } from "../input.js";
+import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
+import { encodeSignal } from "./codec.js";
+import { type EncodedSignal, IdempotentWriter } from "./idempotency.js";
+import { keysOf, streamOf } from "./keys.js";
+import { newRequestId } from "./requestId.js";
+import { parseSignal } from "./schemas.js";
+import type { Signal } from "./types.js";
+
+export interface PublishOptions extends PushOptions {
+  /**
+   * Whether a signal whose `requestId` was stored before, by an idempotent publish too, is not stored again. A lost reply is then no
+   * matter: the signal is sent again until its deadline. Costs a script's run on the server. Default false.
+   */
+  readonly idempotent?: boolean;
+}
+
+export interface PublishedSignal {
+  readonly entryId: string;
+  readonly requestId: string;
+  /**
+   * Whether an idempotent publish found it stored before; `entryId` is then the first one's. Absent where the server does not tell
+   * (Redis 8.6 and later), and otherwise.
+   */
+  readonly duplicate?: boolean;
+}
+
+/** What became of one signal of many. `not-stored` is certain and safe to publish again; of `unknown`, look for the request id first. */
+export type PublishOutcome =
+  | ({ readonly status: "stored" } & PublishedSignal)
+  | { readonly status: "not-stored"; readonly error: DataError; readonly requestId?: string }
+  | { readonly status: "unknown"; readonly error: PublishUnknownError; readonly requestId: string };
+
+const MAX_SIGNALS = 10_000;
+/** So many signals of one call are under way at once, so that other callers get their turn. */
+const MAX_AT_ONCE = 1_000;
+
+export class SignalPublisher {
+  readonly #writer: StreamWriter;
+  readonly #idempotent: IdempotentWriter;
+  readonly #client: RedisClient;
+  readonly #config: RedisConfig;
+
+  constructor(client: RedisClient, config: RedisConfig, logger: Logger) {
+    this.#client = client;
+    this.#config = config;
+    this.#writer = new StreamWriter(client, config, logger);
+    this.#idempotent = new IdempotentWriter(client, this.#writer, config.poolTimeoutMs + config.writeTimeoutMs);
+  }
+
+  async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
+    checkIdempotent(options);
+    const signal = this.#prepare(input);
+    if (options.idempotent) return this.#storeOnce(signal, options);
+    return { entryId: await this.#append(signal, options), requestId: signal.requestId };
+  }
+
+  async publishMany(inputs: readonly Signal[], options: PublishOptions = {}): Promise<PublishOutcome[]> {
+    if (!Array.isArray(inputs) || inputs.length > MAX_SIGNALS)
+      throw new InvalidInputError("signals", `must be an array of at most ${MAX_SIGNALS}`);
+    checkIdempotent(options);
+    this.#writer.retention(options);
+    if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
+    const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
+    const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
+    const outcomes: PublishOutcome[] = [];
+    for (let first = 0; first < inputs.length; first += atOnce) {
+      const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
+      const some = inputs.slice(first, first + atOnce);
+      outcomes.push(...(await Promise.all(some.map((input) => this.#publishOne(input, { ...options, ...left })))));
+    }
+    return outcomes;
+  }
+
+  async close(meetingId: string, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+    const keys = keysOf(checkMeetingId("meetingId", meetingId));
+    await this.#client.send("UNLINK", keys, { kind: "read", timeoutMs, signal });
+    this.#writer.forget(streamOf(meetingId));
+  }
+
+  #prepare(input: Signal): EncodedSignal {
+    const signal = parseSignal(input);
+    const requestId = signal.requestId ?? newRequestId(signal.senderId);
+    const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes);
+    return { meetingId: signal.meetingId, senderId: signal.senderId, requestId, entry };
+  }
+
+  #append({ meetingId, entry }: EncodedSignal, options: PublishOptions): Promise<string> {
+    return this.#writer.append(streamOf(meetingId), entry, options);
+  }
+
+  async #storeOnce(signal: EncodedSignal, options: PublishOptions): Promise<PublishedSignal> {
+    return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
+  }
+
+  async #publishOne(input: Signal, options: PublishOptions): Promise<PublishOutcome> {
+    let requestId: string | undefined;
+    try {
+      const signal = this.#prepare(input);
+      requestId = signal.requestId;
+      if (options.idempotent) return { status: "stored", ...(await this.#storeOnce(signal, options)) };
+      return { status: "stored", entryId: await this.#append(signal, options), requestId };
+    } catch (error) {
+      if (error instanceof PublishUnknownError && requestId !== undefined)
+        return { status: "unknown", error, requestId };
+      return { status: "not-stored", error: error as DataError, ...(requestId !== undefined && { requestId }) };
+    }
+  }
+}
+
+function checkIdempotent({ idempotent }: PublishOptions): void {
+  if (idempotent !== undefined && typeof idempotent !== "boolean")
+    throw new InvalidInputError("options.idempotent", "must be true or false");
+}

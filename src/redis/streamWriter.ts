@@ -1,0 +1,103 @@
+import type { RedisConfig } from "../config/types.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { RedisClient, SendOptions } from "./client.js";
+import { checkWhole } from "./input.js";
+import { StreamExpiry } from "./streamExpiry.js";
+import { commandText, type Encoded, encode, join } from "./wire.js";
+
+export interface CallOptions {
+  /** Bounds the whole call, in milliseconds. By default the pool timeout before sending and the read or write timeout after it. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PushOptions extends CallOptions {
+  /** The stream is trimmed to about this many entries. Default `REDIS_STREAM_MAX_LENGTH`. */
+  readonly maxLength?: number;
+  /**
+   * The stream expires when nothing was pushed for this long, in milliseconds; up to a twentieth of it, and at most a minute, earlier.
+   * Default `REDIS_CLUSTER_TTL_IN_HOURS`.
+   */
+  readonly ttlMs?: number;
+}
+
+/** How long a stream is kept, and how long it may get. */
+export interface Retention {
+  readonly maxLength: number;
+  readonly ttlMs: number;
+}
+
+/** What stands between XADD's key and the entry. */
+interface XaddOptions {
+  readonly fresh: Encoded;
+  readonly renewing: Encoded;
+}
+
+function xaddOptions(maxLength: number): XaddOptions {
+  const renewing = encode(["MAXLEN", "~", String(maxLength), "*"]);
+  return { fresh: join(encode(["NOMKSTREAM"]), renewing), renewing };
+}
+
+/** Appends to streams so that each is trimmed and expires. */
+export class StreamWriter {
+  readonly #expiry: StreamExpiry;
+  readonly #asConfigured: XaddOptions;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly config: RedisConfig,
+    logger: Logger,
+  ) {
+    this.#asConfigured = xaddOptions(config.streamMaxLength);
+    this.#expiry = new StreamExpiry(client, config, logger);
+  }
+
+  /** @throws InvalidInputError naming the option that is wrong */
+  retention({ maxLength, ttlMs }: PushOptions): Retention {
+    return {
+      maxLength: maxLength === undefined ? this.config.streamMaxLength : checkWhole("options.maxLength", maxLength),
+      ttlMs: ttlMs === undefined ? this.config.streamTtlMs : checkWhole("options.ttlMs", ttlMs),
+    };
+  }
+
+  /** Resolves with the id of the new entry; `entry` has its fields and values in turn. Throws as `RedisRepository.pushToStream`. */
+  append(key: string, entry: Encoded, options: PushOptions = {}): Promise<string> {
+    const { ttlMs } = this.retention(options);
+    if (!this.#expiry.isFresh(key, ttlMs)) return this.appendAndRenew(key, entry, options);
+    const { timeoutMs, signal, maxLength } = options;
+    const deadline = timeoutMs && performance.now() + timeoutMs;
+    // A stream that is gone must not come back without its expiry: it would stay for ever. So it is left uncreated here.
+    const text = commandText("XADD", key, this.#optionsOf(maxLength).fresh, entry);
+    const reply = this.client.send("XADD", [key], { kind: "write", timeoutMs, signal, text });
+    return reply.then((id) => {
+      if (id !== null) return id as string;
+      const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
+      return this.appendAndRenew(key, entry, { ...options, ...left });
+    });
+  }
+
+  /**
+   * Appends an entry, creates the stream where there is none, and gives it its expiry. With `once`, XADD's words that make the server
+   * store it only once, it is repeated until it is answered.
+   */
+  async appendAndRenew(key: string, entry: Encoded, options: PushOptions, once?: Encoded): Promise<string> {
+    const { ttlMs } = this.retention(options);
+    const { timeoutMs, signal, maxLength } = options;
+    const { renewing } = this.#optionsOf(maxLength);
+    const text = commandText("XADD", key, once ? join(once, renewing) : renewing, entry);
+    const sending: SendOptions = { kind: once ? "idempotent" : "write", timeoutMs, signal, text };
+    const id = await this.#expiry.renew(key, ttlMs, (follower) =>
+      this.client.send("XADD", [key], { ...sending, follower }),
+    );
+    return id as string;
+  }
+
+  /** For when the stream has been removed. */
+  forget(key: string): void {
+    this.#expiry.forget(key);
+  }
+
+  #optionsOf(maxLength: number | undefined): XaddOptions {
+    return maxLength === undefined ? this.#asConfigured : xaddOptions(maxLength);
+  }
+}
