@@ -109,7 +109,7 @@ export class PendingMigrationsError extends DataError {
   constructor(readonly pending: readonly string[]) {
     super(
       `The database lacks ${pending.length} migration(s): ${pending.join(", ")}. ` +
-        'Run them with runMigrations(config), or start the container with { migrations: "run" }',
+        'Run `npx doordarshan-data migrate up`, or start the container with { migrations: "run" }',
     );
   }
 }

@@ -9,9 +9,11 @@ import { configurationTable } from "../support/configurationTable.js";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // Not awaited: mocha loads a file that awaits at its top level in another way, and the sources with it a second time.
 const readme = readFileSync(`${root}README.md`, "utf8");
-const examples = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
+const signals = readFileSync(`${root}docs/signals.md`, "utf8");
+const examplesIn = (text: string) => [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
+const examples = { "README.md": examplesIn(readme), "docs/signals.md": examplesIn(signals) };
 
-describe("README.md", () => {
+describe("README.md and docs/signals.md", () => {
   let services: Services;
   let database: TestDatabase;
 
@@ -51,17 +53,18 @@ describe("README.md", () => {
       expect(scripts).to.have.property(name);
   });
 
-  for (const [index, code] of examples.entries()) {
-    const [firstUse = ""] = /create\w+|start\w+/.exec(code) ?? [];
-    it(`runs example ${index + 1} (${firstUse}) as it stands`, async function () {
-      this.timeout(120_000);
-      expect(await run(code, index)).to.deep.equal({ exitCode: 0, stderr: "" });
-    });
+  for (const [document, codes] of Object.entries(examples)) {
+    for (const [index, code] of codes.entries()) {
+      it(`runs example ${index + 1} of ${document} as it stands`, async function () {
+        this.timeout(120_000);
+        expect(await run(code, `${document.replace(/\W/g, "-")}-${index}`)).to.deep.equal({ exitCode: 0, stderr: "" });
+      });
+    }
   }
 
   /** Runs an example in a process of its own, with the package's name made to mean the sources. */
-  async function run(code: string, index: number): Promise<{ exitCode: number | null; stderr: string }> {
-    const file = `${root}test/readme-example-${process.pid}-${index}.ts`;
+  async function run(code: string, name: string): Promise<{ exitCode: number | null; stderr: string }> {
+    const file = `${root}test/readme-example-${process.pid}-${name}.ts`;
     const sources = code
       .replaceAll('"doordarshan-data/testing"', '"../src/testing/index.js"')
       .replaceAll('"doordarshan-data"', '"../src/index.js"');
