@@ -1,7 +1,10 @@
 import { SteppedMigration } from "../src/mysql/migrator/steppedMigration.js";
 import { fill } from "../src/mysql/migrator/steps.js";
 
-/** Counts what is there already. The triggers go on from it, so both tables are taken in one locking transaction each. */
+/**
+ * Counts what is there already. The triggers go on from it, so both tables are taken in one locking transaction each. Rows of
+ * heartbeats are locked in the order in which a heartbeat locks them, the primary key first, or the two would deadlock.
+ */
 const COUNT_WORKERS = `INSERT INTO worker_load (worker_id, container_id, used)
    SELECT counted.worker_id, counted.container_id, counted.used
    FROM (
@@ -21,10 +24,10 @@ const COUNT_CONTAINERS = `INSERT INTO container_load (container_id, tenant, free
        COALESCE(MIN(NULLIF(GREATEST(w.capacity - w.used, 0), 0)), 0) AS smallest,
        COALESCE(MAX(GREATEST(w.capacity - w.used, 0)), 0) AS largest
      FROM (
-       SELECT container_id FROM container_heartbeat
+       SELECT container_id FROM container_heartbeat FORCE INDEX (PRIMARY)
        UNION SELECT container_id FROM worker_container WHERE container_id IS NOT NULL
      ) AS c
-     LEFT JOIN container_heartbeat h ON h.container_id = c.container_id
+     LEFT JOIN container_heartbeat h FORCE INDEX (PRIMARY) ON h.container_id = c.container_id
      LEFT JOIN worker_load w ON w.container_id = c.container_id
      GROUP BY c.container_id, h.tenant
    ) AS counted

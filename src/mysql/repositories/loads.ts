@@ -1,5 +1,6 @@
 import type { Database } from "./database.js";
 
+/** Heartbeats are locked in the order in which a heartbeat locks them, the primary key first, or the two would deadlock. */
 const COUNTS = [
   "DELETE l FROM worker_load l LEFT JOIN worker_container w ON w.worker_id = l.worker_id WHERE w.worker_id IS NULL",
   `INSERT INTO worker_load (worker_id, container_id, used)
@@ -21,10 +22,10 @@ const COUNTS = [
        COALESCE(MIN(NULLIF(GREATEST(w.capacity - w.used, 0), 0)), 0) AS smallest,
        COALESCE(MAX(GREATEST(w.capacity - w.used, 0)), 0) AS largest
      FROM (
-       SELECT container_id FROM container_heartbeat
+       SELECT container_id FROM container_heartbeat FORCE INDEX (PRIMARY)
        UNION SELECT container_id FROM worker_container WHERE container_id IS NOT NULL
      ) AS c
-     LEFT JOIN container_heartbeat h ON h.container_id = c.container_id
+     LEFT JOIN container_heartbeat h FORCE INDEX (PRIMARY) ON h.container_id = c.container_id
      LEFT JOIN worker_load w ON w.container_id = c.container_id
      GROUP BY c.container_id, h.tenant
    ) AS counted
