@@ -94,6 +94,20 @@ describe("Subscriptions on one server, under faults", function () {
     await server.resume();
   });
 
+  it("ends an add at once that is closed while the server is frozen, and has another of the same meeting wait with it", async () => {
+    const { signals } = await open();
+    const [closed, running] = [await signals.subscribe([]), await signals.subscribe([])];
+    await server.pause();
+    const ended = rejection(closed.add("m5", "start"));
+    const adds = [running.add("m5", "start"), running.add("m5")];
+    await closed.close();
+    expect(await ended).to.include({ code: "ErrAborted" });
+    const first = await Promise.race([...adds, rejection(signals.subscribe("m6", { timeoutMs: 100 }))]);
+    expect(first).to.include({ code: "ErrDeadlineExceeded" });
+    await server.resume();
+    await Promise.all(adds);
+  });
+
   it("misses nothing when an operator switches notifications off, and switches them on again", async () => {
     const load = await SignalLoad.start(await open(), "off", MEETINGS);
     await server.call("CONFIG", "SET", "notify-keyspace-events", "");
