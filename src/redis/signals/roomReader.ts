@@ -39,7 +39,9 @@ export class RoomReader implements StreamReader {
   #fail!: (error: Error) => void;
   /** The last entry that was read; undefined until the stream has told its end. */
   #cursor: string | undefined;
-  /** Older than the cursor by a sweep or two. */
+  /** Whether the stream had the entry at the cursor. */
+  #held = false;
+  /** Older than the cursor by a sweep or two, or where it began. */
   #mark = START;
   #nextMark = START;
   /** Whether the first entries may be missing without that being a gap. */
@@ -111,6 +113,8 @@ export class RoomReader implements StreamReader {
 
   #startAt(cursor: string): void {
     this.#cursor = cursor;
+    this.#mark = cursor;
+    this.#nextMark = cursor;
     this.#begin();
   }
 
@@ -128,21 +132,24 @@ export class RoomReader implements StreamReader {
     const anchored = entries[0]?.[0] === cursor;
     const fresh = anchored ? entries.slice(1) : entries.slice(0, count);
     const whole = anchored || (cursor === START && (this.#fromStart || entries.length === 0));
-    const gap = whole ? undefined : await findGap(ask, this.stream, cursor, this.#mark);
+    const position = { cursor, mark: this.#mark, held: this.#held };
+    const gap = whole ? undefined : await findGap(ask, this.stream, position);
     if (this.#closed) return false;
     if (gap) this.#tell(gap);
     if (gap && gap.cursor !== cursor) return true;
     this.#events.measured(fresh.map(sizeOf));
     for (const entry of fresh) this.#keep(toEvent(this.meetingId, entry), sizeOf(entry));
     this.#cursor = fresh.at(-1)?.[0] ?? cursor;
+    this.#held ||= entries.length > 0;
     if (this.#events.length > 0) this.options.onEvents(this);
     return fresh.length >= count;
   }
 
   #tell({ reason, cursor }: { reason: "trimmed" | "lost"; cursor: string }): void {
     this.#cursor = cursor;
-    this.#mark = START;
-    this.#nextMark = START;
+    this.#held = false;
+    this.#mark = cursor;
+    this.#nextMark = cursor;
     this.#fromStart = false;
     this.#events.push({ kind: "resync", meetingId: this.meetingId, reason, cursor }, 0);
     this.options.onEvents(this);
