@@ -245,13 +245,14 @@ for (const mode of ["single", "cluster"] as const) {
 
     it("handles nothing that may have become another's while it waited", async () => {
       other = await open();
-      const slow = new Consumed(() => new Promise((resolve) => setTimeout(resolve, 150)));
+      const times = { minIdleMs: 1_200, handlerTimeoutMs: 600 };
+      const slow = new Consumed(() => new Promise((resolve) => setTimeout(resolve, 350)));
       const requestIds = Array.from({ length: 12 }, (_, i) => `${i}`);
       await publish(...requestIds);
       const fast = new Consumed();
-      await consume(slow, FAST);
+      await consume(slow, times);
       await slow.until(1);
-      await consume(fast, { ...FAST, consumer: "c2" }, other);
+      await consume(fast, { ...times, consumer: "c2" }, other);
       while (slow.calls.length + fast.calls.length < 12)
         await Promise.race([slow.until(slow.calls.length + 1), fast.until(fast.calls.length + 1)]);
       await untilAcknowledged();
