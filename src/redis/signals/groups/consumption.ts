@@ -21,7 +21,7 @@ export interface SignalConsumption {
   remove(meetingIds: string | readonly string[]): void;
   /**
    * Takes up no more entries and waits for handlers that run, at most `closeTimeoutMs`; what was not begun goes to other consumers
-   * at once, what did not finish after `minIdleMs`. Idempotent.
+   * at once, what did not finish after `minIdleMs`. Idempotent. Not for a handler to await: it would wait for itself.
    */
   close(): Promise<void>;
 }
