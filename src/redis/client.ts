@@ -7,10 +7,11 @@ import { closeDriver, createDriverFactory, type Driver, type DriverFactory } fro
 import { Following } from "./following/following.js";
 import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
-import { type Ground, Operation, type SendOptions } from "./operation.js";
+import { type Ground, Operation } from "./operation.js";
+import type { SendOptions } from "./sendOptions.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
 
-export type { SendOptions } from "./operation.js";
+export type { SendOptions } from "./sendOptions.js";
 export type { MessageHandler, Subscription } from "./subscriptions.js";
 
 export interface RedisClientState {

@@ -3,7 +3,7 @@ import { BackpressureError, PublishUnknownError } from "../errors.js";
 import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient } from "./client.js";
-import type { Follower } from "./operation.js";
+import type { Follower } from "./sendOptions.js";
 
 /** Failures are logged at most this often, in milliseconds. */
 const WARN_EVERY_MS = 10_000;

@@ -1,5 +1,5 @@
 import { withDeadline } from "../../deadline.js";
-import { DeadlineExceededError } from "../../errors.js";
+import { DeadlineExceededError, OperationAbortedError } from "../../errors.js";
 import type { Following } from "../following/following.js";
 import type { Follower, StreamReader } from "../following/room.js";
 
@@ -11,9 +11,17 @@ export interface MeetingReader extends StreamReader {
   close(): void;
 }
 
+interface FollowedRoom<R> {
+  readonly reader: R;
+  readonly follower: Follower;
+  /** Resolves once it has started and is announced by the server; rejects when it is left before. */
+  readonly ready: Promise<unknown>;
+  readonly leave: (error: Error) => void;
+}
+
 /** Meetings that are followed together. */
 export class FollowedRooms<R extends MeetingReader> {
-  readonly #rooms = new Map<string, { readonly reader: R; readonly follower: Follower }>();
+  readonly #rooms = new Map<string, FollowedRoom<R>>();
 
   constructor(private readonly following: Following) {}
 
@@ -26,13 +34,21 @@ export class FollowedRooms<R extends MeetingReader> {
     return meetingIds.filter((meetingId) => !this.#rooms.has(meetingId));
   }
 
-  /** Follows all, or none where it rejects: until all have started and are announced by the server. */
-  async add(readers: readonly R[], { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal | undefined }) {
+  /**
+   * Follows all, or none where it rejects: until all have started and are announced by the server, and those of `meetingIds` too that
+   * were followed before.
+   */
+  async add(
+    meetingIds: readonly string[],
+    readers: readonly R[],
+    { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal | undefined },
+  ): Promise<void> {
     const overdue = () =>
-      new DeadlineExceededError(`${readers.length} meetings could not all be followed within ${timeoutMs} ms`);
+      new DeadlineExceededError(`${meetingIds.length} meetings could not all be followed within ${timeoutMs} ms`);
     try {
-      const started = Promise.all(readers.flatMap((reader) => [reader.started, this.#follow(reader).confirmed()]));
-      await withDeadline({ timeoutMs, signal, overdue }, (deadline) => deadline.race(started));
+      for (const reader of readers) this.#follow(reader);
+      const ready = Promise.all(meetingIds.map((meetingId) => this.#rooms.get(meetingId)?.ready));
+      await withDeadline({ timeoutMs, signal, overdue }, (deadline) => deadline.race(ready));
     } catch (error) {
       for (const reader of readers) this.#drop(reader);
       throw error;
@@ -52,10 +68,16 @@ export class FollowedRooms<R extends MeetingReader> {
     if (room?.reader === reader) room.follower.due("resumed");
   }
 
-  #follow(reader: R): Follower {
+  #follow(reader: R): void {
     const follower = this.following.follow(reader);
-    this.#rooms.set(reader.meetingId, { reader, follower });
-    return follower;
+    let leave: FollowedRoom<R>["leave"] = () => undefined;
+    const left = new Promise<never>((_, reject) => {
+      leave = reject;
+    });
+    const ready = Promise.race([left, Promise.all([reader.started, follower.confirmed()])]);
+    // Nobody may be waiting any more when it rejects.
+    ready.catch(() => undefined);
+    this.#rooms.set(reader.meetingId, { reader, follower, ready, leave });
   }
 
   #drop(reader: R): void {
@@ -64,5 +86,6 @@ export class FollowedRooms<R extends MeetingReader> {
     if (room?.reader !== reader) return;
     this.#rooms.delete(reader.meetingId);
     this.following.unfollow(room.follower);
+    room.leave(new OperationAbortedError(`${reader.meetingId} is no longer followed`));
   }
 }

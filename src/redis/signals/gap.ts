@@ -14,8 +14,9 @@ export interface StreamInfo {
   readonly length: number;
   readonly lastId: string;
   readonly firstId: string | undefined;
-  /** Entries ever added; Redis 7 and later tell it. */
+  /** Entries ever added, and the greatest id of those deleted one by one; Redis 7 and later tell them. */
   readonly added: number | undefined;
+  readonly maxDeletedId: string | undefined;
 }
 
 /** Undefined where there is no such stream. */
@@ -30,6 +31,7 @@ export async function streamInfo(ask: Ask, stream: string): Promise<StreamInfo |
       lastId: String(info.get("last-generated-id")),
       firstId: first?.[0],
       added: added === undefined ? undefined : Number(added),
+      maxDeletedId: info.get("max-deleted-entry-id") as string | undefined,
     };
   } catch (error) {
     if (/no such key/.test((error as Error).message)) return undefined;
@@ -38,19 +40,27 @@ export async function streamInfo(ask: Ask, stream: string): Promise<StreamInfo |
 }
 
 /**
- * What happened to a stream that no longer holds the entry at `cursor`. Asked after the entries were read: what is whole by then was
- * whole when they were. `mark` is an older cursor, which tells a stream that lost its tail from one that began anew.
+ * What happened to a stream that does not hold the entry at `cursor`. Asked after the entries were read: what is whole by then was
+ * whole when they were. `held`: the entry was there once. `mark` is an older cursor, which tells a stream that lost its tail from one
+ * that began anew.
  */
-export async function findGap(ask: Ask, stream: string, cursor: string, mark: string): Promise<Gap | undefined> {
+export async function findGap(
+  ask: Ask,
+  stream: string,
+  { cursor, mark, held }: { readonly cursor: string; readonly mark: string; readonly held: boolean },
+): Promise<Gap | undefined> {
   const info = await streamInfo(ask, stream);
   if (!info) return cursor === START ? undefined : { reason: "lost", cursor: START };
-  const { firstId, lastId, length, added } = info;
+  const { firstId, lastId, length, added, maxDeletedId } = info;
   // Where all entries ever added are still there, none is missing, unless the one at the cursor should be among them.
   if (cursor === START) return added === undefined || added === length ? undefined : { reason: "trimmed", cursor };
   if (lastId === cursor) return undefined;
   if (isBefore(lastId, cursor)) return { reason: "lost", cursor: await resumeAt(ask, stream, mark) };
+  // A server that took over without the cursor's entry may have added others before it, by its own clock, and then some behind it.
+  const tailLost = held && maxDeletedId !== undefined && isBefore(maxDeletedId, cursor);
   // Trimming begins with the oldest entry, so one from before the cursor vouches for all behind it.
-  if (firstId !== undefined && !isBefore(cursor, firstId)) return undefined;
+  if (firstId !== undefined && !isBefore(cursor, firstId))
+    return tailLost ? { reason: "lost", cursor: await resumeAt(ask, stream, mark) } : undefined;
   return { reason: added === length ? "lost" : "trimmed", cursor };
 }
 

@@ -71,8 +71,9 @@ export class SignalPublisher {
     const outcomes: PublishOutcome[] = [];
     for (let first = 0; first < inputs.length; first += atOnce) {
       const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
-      const some = inputs.slice(first, first + atOnce);
-      outcomes.push(...(await Promise.all(some.map((input) => this.#publishOne(input, { ...options, ...left })))));
+      const bounded = left ? { ...options, ...left } : options;
+      const some = inputs.slice(first, first + atOnce).map((input) => this.#publishOne(input, bounded));
+      outcomes.push(...(await Promise.all(some)));
     }
     return outcomes;
   }
@@ -98,19 +99,30 @@ export class SignalPublisher {
     return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
   }
 
-  async #publishOne(input: Signal, options: PublishOptions): Promise<PublishOutcome> {
-    let requestId: string | undefined;
+  // Not async: what is awaited for each of many signals adds up.
+  #publishOne(input: Signal, options: PublishOptions): PublishOutcome | Promise<PublishOutcome> {
+    let signal: EncodedSignal;
     try {
-      const signal = this.#prepare(input);
-      requestId = signal.requestId;
-      if (options.idempotent) return { status: "stored", ...(await this.#storeOnce(signal, options)) };
-      return { status: "stored", entryId: await this.#append(signal, options), requestId };
+      signal = this.#prepare(input);
     } catch (error) {
-      if (error instanceof PublishUnknownError && requestId !== undefined)
-        return { status: "unknown", error, requestId };
-      return { status: "not-stored", error: error as DataError, ...(requestId !== undefined && { requestId }) };
+      return { status: "not-stored", error: error as DataError };
     }
+    const { requestId } = signal;
+    if (options.idempotent)
+      return this.#storeOnce(signal, options).then(
+        (stored) => ({ status: "stored", ...stored }),
+        (error) => failure(error, requestId),
+      );
+    return this.#append(signal, options).then(
+      (entryId) => ({ status: "stored", entryId, requestId }),
+      (error) => failure(error, requestId),
+    );
   }
+}
+
+function failure(error: DataError, requestId: string): PublishOutcome {
+  if (error instanceof PublishUnknownError) return { status: "unknown", error, requestId };
+  return { status: "not-stored", error, requestId };
 }
 
 function checkIdempotent({ idempotent }: PublishOptions): void {

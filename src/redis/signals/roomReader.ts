@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from "node:timers/promises";
 import { OperationAbortedError } from "../../errors.js";
 import type { Ask, Occasion, ReaderProgress, StreamReader } from "../following/room.js";
 import { EventBuffer } from "./eventBuffer.js";
@@ -31,7 +32,7 @@ export interface RoomOptions {
 /** One meeting's cursor in one subscription, and the events between it and the subscriber. */
 export class RoomReader implements StreamReader {
   readonly stream: string;
-  /** Resolves once the cursor is known, so that no entry added later is missed. */
+  /** Resolves once the cursor is known and the stream could be read, so that no entry added later is missed. */
   readonly started: Promise<void>;
   readonly #events: EventBuffer;
   readonly #recent: RecentIds | undefined;
@@ -39,11 +40,14 @@ export class RoomReader implements StreamReader {
   #fail!: (error: Error) => void;
   /** The last entry that was read; undefined until the stream has told its end. */
   #cursor: string | undefined;
-  /** Older than the cursor by a sweep or two. */
+  /** Whether the stream had the entry at the cursor. */
+  #held = false;
+  /** Older than the cursor by a sweep or two, or where it began. */
   #mark = START;
   #nextMark = START;
   /** Whether the first entries may be missing without that being a gap. */
   #fromStart: boolean;
+  #begun = false;
   #waiting = false;
   #closed = false;
 
@@ -106,12 +110,15 @@ export class RoomReader implements StreamReader {
   async #resolveEnd(ask: Ask): Promise<boolean> {
     const info = await streamInfo(ask, this.stream);
     this.#startAt(info?.lastId ?? START);
+    this.#begun = true;
+    this.#begin();
     return true;
   }
 
   #startAt(cursor: string): void {
     this.#cursor = cursor;
-    this.#begin();
+    this.#mark = cursor;
+    this.#nextMark = cursor;
   }
 
   async #isBehind(ask: Ask, cursor: string): Promise<boolean> {
@@ -125,24 +132,35 @@ export class RoomReader implements StreamReader {
   /** Reads from the cursor's own entry: as long as it is there, nothing behind it was trimmed. */
   async #readOn(ask: Ask, cursor: string, count: number): Promise<boolean> {
     const entries = (await ask("XRANGE", [this.stream, cursor, "+", "COUNT", count + 1])) as RawEntry[];
+    if (!this.#begun) await this.#beginFirst();
     const anchored = entries[0]?.[0] === cursor;
     const fresh = anchored ? entries.slice(1) : entries.slice(0, count);
     const whole = anchored || (cursor === START && (this.#fromStart || entries.length === 0));
-    const gap = whole ? undefined : await findGap(ask, this.stream, cursor, this.#mark);
+    const position = { cursor, mark: this.#mark, held: this.#held };
+    const gap = whole ? undefined : await findGap(ask, this.stream, position);
     if (this.#closed) return false;
     if (gap) this.#tell(gap);
     if (gap && gap.cursor !== cursor) return true;
     this.#events.measured(fresh.map(sizeOf));
     for (const entry of fresh) this.#keep(toEvent(this.meetingId, entry), sizeOf(entry));
     this.#cursor = fresh.at(-1)?.[0] ?? cursor;
+    this.#held ||= entries.length > 0;
     if (this.#events.length > 0) this.options.onEvents(this);
     return fresh.length >= count;
   }
 
+  /** Whoever waits for the start goes on before the first events come. */
+  async #beginFirst(): Promise<void> {
+    this.#begun = true;
+    this.#begin();
+    await immediate();
+  }
+
   #tell({ reason, cursor }: { reason: "trimmed" | "lost"; cursor: string }): void {
     this.#cursor = cursor;
-    this.#mark = START;
-    this.#nextMark = START;
+    this.#held = false;
+    this.#mark = cursor;
+    this.#nextMark = cursor;
     this.#fromStart = false;
     this.#events.push({ kind: "resync", meetingId: this.meetingId, reason, cursor }, 0);
     this.options.onEvents(this);

@@ -23,7 +23,7 @@ export function checkFrom(
   otherwise: "now" | "start" = "now",
 ): Map<string, string> {
   const own = (meetingId: string) => {
-    if (typeof from !== "object" || from === null) return from;
+    if (typeof from !== "object" || from === null || Array.isArray(from)) return from;
     return Object.hasOwn(from, meetingId) ? (from as Readonly<Record<string, From>>)[meetingId] : undefined;
   };
   return new Map(meetingIds.map((meetingId) => [meetingId, checkOne(own(meetingId) ?? otherwise)]));
@@ -31,8 +31,9 @@ export function checkFrom(
 
 function checkOne(from: unknown): string {
   if (from === "now" || from === "start") return from;
-  const parts = typeof from === "string" ? ENTRY_ID.exec(from)?.slice(1) : undefined;
-  if (parts?.every((part) => BigInt(part) < 2n ** 64n)) return from as string;
+  const parts = typeof from === "string" ? ENTRY_ID.exec(from)?.slice(1).map(BigInt) : undefined;
+  // As the server writes it, without leading zeros: cursors are compared with its entries' ids.
+  if (parts?.every((part) => part < 2n ** 64n)) return parts.join("-");
   throw new InvalidInputError("from", 'must be "now", "start" or an entry id such as "1732312345678-0"');
 }
 

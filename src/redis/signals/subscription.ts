@@ -105,9 +105,10 @@ class OpenSubscription implements SignalIterator {
   async add(meetingIds: string | readonly string[], from?: SubscribeOptions["from"]): Promise<void> {
     if (this.#closed) throw new ClientNilError("signals subscription", "closed");
     const { signal, timeoutMs = this.dependencies.config.poolTimeoutMs } = this.options;
-    const origins = checkFrom(this.#rooms.missing(checkMeetingIds(meetingIds)), from);
+    const wanted = checkMeetingIds(meetingIds);
+    const origins = checkFrom(this.#rooms.missing(wanted), from);
     const readers = [...origins].map(([meetingId, origin]) => this.#readerOf(meetingId, origin));
-    await this.#rooms.add(readers, { timeoutMs, signal });
+    await this.#rooms.add(wanted, readers, { timeoutMs, signal });
   }
 
   remove(meetingIds: string | readonly string[]): void {

@@ -245,18 +245,43 @@ for (const mode of ["single", "cluster"] as const) {
 
     it("handles nothing that may have become another's while it waited", async () => {
       other = await open();
-      const slow = new Consumed(() => new Promise((resolve) => setTimeout(resolve, 150)));
+      const times = { minIdleMs: 1_200, handlerTimeoutMs: 600 };
+      const slow = new Consumed(() => new Promise((resolve) => setTimeout(resolve, 350)));
       const requestIds = Array.from({ length: 12 }, (_, i) => `${i}`);
       await publish(...requestIds);
       const fast = new Consumed();
-      await consume(slow, FAST);
+      await consume(slow, times);
       await slow.until(1);
-      await consume(fast, { ...FAST, consumer: "c2" }, other);
+      await consume(fast, { ...times, consumer: "c2" }, other);
       while (slow.calls.length + fast.calls.length < 12)
         await Promise.race([slow.until(slow.calls.length + 1), fast.until(fast.calls.length + 1)]);
       await untilAcknowledged();
       expect([...slow.requestIds(), ...fast.requestIds()].sort()).to.deep.equal(requestIds.sort());
       expect(fast.requestIds().length, "taken over").to.be.above(2);
+    });
+
+    it("gives up nothing that no handler has had, however long it waited behind others", async () => {
+      const consumed = new Consumed(() => new Promise((resolve) => setTimeout(resolve, 200)));
+      const requestIds = Array.from({ length: 7 }, (_, i) => `${i}`);
+      await publish(...requestIds);
+      await consume(consumed, { minIdleMs: 2_000, handlerTimeoutMs: 1_000, maxDeliveries: 1 });
+      await consumed.until(7);
+      expect(consumed.requestIds()).to.deep.equal(requestIds);
+      expect(new Set(consumed.deliveries)).to.deep.equal(new Set([1]));
+      await untilAcknowledged();
+      expect(await opened.signals.deadLetters(m, "g")).to.deep.equal([]);
+    });
+
+    it("gives what is behind an entry that fails for the first time when its turn comes", async () => {
+      const consumed = new Consumed((_, { deliveries }) => {
+        if (consumed.requestIds().at(-1) === "1" && deliveries < 3) throw new Error("not yet");
+      });
+      await publish("1", "2", "3");
+      await consume(consumed);
+      await consumed.until(5);
+      expect(consumed.requestIds()).to.deep.equal(["1", "1", "1", "2", "3"]);
+      expect(consumed.deliveries).to.deep.equal([1, 2, 3, 1, 1]);
+      await untilAcknowledged();
     });
 
     it("works several meetings side by side, up to its bound", async () => {
@@ -291,9 +316,10 @@ for (const mode of ["single", "cluster"] as const) {
       await closed;
       expect(one.requestIds()).to.deep.equal(["1"]);
       expect(await pending()).to.equal(2);
-      await consume(two, { consumer: "c2", minIdleMs: 30_000 }, other);
+      await consume(two, { consumer: "c2", minIdleMs: 30_000, maxDeliveries: 1 }, other);
       await two.until(2);
       expect(two.requestIds()).to.deep.equal(["2", "3"]);
+      expect(two.deliveries, "no handler had them before").to.deep.equal([1, 1]);
     });
 
     it("closes within its bound when a handler does not end", async () => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { SubscriptionEvent } from "../../../src/redis/signals/events.js";
-import type { SignalIterator } from "../../../src/redis/signals/subscription.js";
+import type { SignalIterator, SignalSubscription } from "../../../src/redis/signals/subscription.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 import { type RedisTarget, startRedisTarget } from "./redisTarget.js";
 import { joined } from "./signalLoad.js";
@@ -72,6 +72,32 @@ for (const mode of ["single", "cluster"] as const) {
       const got = requestIds(await take(subscription, 5));
       expect(got.filter((id) => id?.startsWith(a))).to.deep.equal([`${a}1`, `${a}2`, `${a}3`]);
       expect(got.filter((id) => !id?.startsWith(a))).to.have.members([`${b}3`, `${c}4`]);
+    });
+
+    it("takes an entry id however it is written", async () => {
+      const [first = ""] = await publish(m, "r1", "r2");
+      const subscription = await opened.signals.subscribe(m, { from: `000${first.replace("-", "-00")}` });
+      expect(requestIds(await take(subscription, 1))).to.deep.equal(["r2"]);
+    });
+
+    it("is refused where the stream cannot be read, wherever it is to begin", async () => {
+      await target.call("SET", stream(), "no stream");
+      for (const from of ["now", "start", "1-0"])
+        expect(await rejection(opened.signals.subscribe(m, { from })), from).to.include({ code: "ErrRedisCommand" });
+    });
+
+    it("calls no handler before the subscription is at hand", async () => {
+      await publish(m, "r1");
+      let closed!: () => void;
+      const done = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      const subscription: SignalSubscription = await opened.signals.subscribe(m, {
+        from: "start",
+        handler: (): Promise<void> => subscription.close().then(closed),
+      });
+      await done;
+      expect(opened.logger.lines.filter(({ level }) => level === "error")).to.deep.equal([]);
     });
 
     it("adds and removes meetings while it runs", async () => {
@@ -302,6 +328,7 @@ for (const mode of ["single", "cluster"] as const) {
         [[7], {}],
         [m, { from: "$" }],
         [m, { from: "12" }],
+        [m, { from: ["start"] }],
         [m, { from: "18446744073709551616-0" }],
         [m, { from: { [m]: "yesterday" } }],
         [m, { recipientId: 7 }],

@@ -25,7 +25,8 @@ class FakeStream {
 
   #info(): unknown {
     const lastId = this.entries.at(-1)?.[0] ?? "0-0";
-    const added = this.added === undefined ? [] : ["entries-added", this.added];
+    const deleted = ["max-deleted-entry-id", "0-0"];
+    const added = this.added === undefined ? [] : ["entries-added", this.added, ...deleted];
     return [
       "length",
       this.entries.length,
@@ -185,6 +186,39 @@ describe("A meeting's cursor", () => {
     stream.add("7-0");
     await reader.read(stream.ask, "announced");
     expect(taken()).to.deep.equal(["lost 2-0", "7-0"]);
+  });
+
+  it("misses nothing that a successor without the stream's tail has added before the cursor, by a clock that is behind", async () => {
+    const stream = new FakeStream();
+    stream.add(...ids(1, 3));
+    const { reader, taken } = readerOf({ from: "2-0" });
+    stream.add("7-0");
+    await reader.read(stream.ask, "resumed");
+    expect(taken()).to.deep.equal(["3-0", "7-0"]);
+    stream.entries.splice(3);
+    stream.add("5-0", "8-0");
+    while (await reader.read(stream.ask, "resumed"));
+    expect(taken()).to.deep.equal(["lost 2-0", "3-0", "5-0", "8-0"]);
+  });
+
+  it("takes an entry id that never was for where to begin", async () => {
+    const stream = new FakeStream();
+    stream.add("1-0", "3-0");
+    const { reader, taken } = readerOf({ from: "2-0" });
+    await reader.read(stream.ask, "resumed");
+    expect(taken()).to.deep.equal(["3-0"]);
+  });
+
+  it("repeats nothing from before it began where the stream has lost its tail", async () => {
+    const stream = new FakeStream();
+    stream.add(...ids(1, 3));
+    const { reader, taken } = readerOf({ from: "now" });
+    await reader.read(stream.ask, "resumed");
+    stream.add("4-0", "5-0");
+    await reader.read(stream.ask, "announced");
+    stream.entries.splice(4);
+    while (await reader.read(stream.ask, "resumed"));
+    expect(taken()).to.deep.equal(["4-0", "5-0", "lost 3-0", "4-0"]);
   });
 
   it("tells that an empty stream was filled and trimmed before the first read", async () => {

@@ -21,7 +21,7 @@ export interface SignalConsumption {
   remove(meetingIds: string | readonly string[]): void;
   /**
    * Takes up no more entries and waits for handlers that run, at most `closeTimeoutMs`; what was not begun goes to other consumers
-   * at once, what did not finish after `minIdleMs`. Idempotent.
+   * at once, what did not finish after `minIdleMs`. Idempotent. Not for a handler to await: it would wait for itself.
    */
   close(): Promise<void>;
 }
@@ -81,11 +81,12 @@ class OpenConsumption implements SignalConsumption {
 
   async add(meetingIds: string | readonly string[], from: ConsumeOptions["from"] = "start"): Promise<void> {
     if (this.#closing) throw new ClientNilError("signals consumer", "closed");
-    const added = this.#rooms.missing(checkMeetingIds(meetingIds));
+    const wanted = checkMeetingIds(meetingIds);
+    const added = this.#rooms.missing(wanted);
     const origins = checkFrom(added, from, "start");
     const readers = added.map((meetingId) => this.#makeReader(meetingId, origins.get(meetingId) as string));
     const { signal, timeoutMs = this.dependencies.config.poolTimeoutMs } = this.options;
-    await this.#rooms.add(readers, { timeoutMs, signal });
+    await this.#rooms.add(wanted, readers, { timeoutMs, signal });
   }
 
   remove(meetingIds: string | readonly string[]): void {

@@ -57,22 +57,37 @@ export class RoomWorker {
     const settling: Promise<boolean>[] = [];
     let pauseMs: Outcome = DONE;
     for (const [index, entry] of entries.entries()) {
-      if (closed()) settling.push(this.#release(entries.slice(index)));
-      pauseMs = closed() ? ASK_AT_ONCE : await this.#handleOne(entry, settling, stopped);
-      if (pauseMs !== DONE) break;
+      const begun = !closed();
+      pauseMs = begun ? await this.#handleOne(entry, settling, stopped) : ASK_AT_ONCE;
+      if (pauseMs === DONE) continue;
+      settling.push(this.#putBack(entries.slice(begun ? index + 1 : index), closed()));
+      break;
     }
     return { pauseMs, settled: Promise.all(settling) };
   }
 
-  /** Makes them idle, so that another consumer of the group takes them over as soon as it looks. */
-  #release(entries: readonly GivenEntry[]): Promise<boolean> {
-    const { stream, group, consumer } = this.member;
+  /**
+   * No handler has had them, so this delivery does not count. When it is closed they are made idle too: another consumer of the group
+   * takes them over as soon as it looks.
+   */
+  async #putBack(entries: readonly GivenEntry[], closed: boolean): Promise<boolean> {
     const { minIdleMs } = this.settings;
-    // Those only that cannot be another's yet.
-    const ids = entries.filter(({ givenAt }) => performance.now() - givenAt < minIdleMs).map(({ id }) => id);
-    const args = [stream, group, consumer, 0, ...ids, "IDLE", minIdleMs, "JUSTID"];
-    const { client } = this.dependencies;
-    return this.#settle("XCLAIM", async () => ids.length > 0 && client.send("XCLAIM", args, { kind: "read" }));
+    // How long they cannot be another's yet; they were given together.
+    const timeoutMs = minIdleMs - (performance.now() - (entries[0]?.givenAt ?? 0));
+    if (entries.length === 0 || timeoutMs <= 0) return true;
+    return this.#settle("XCLAIM", () => this.#claim(entries, (entries[0]?.deliveries ?? 1) - 1, { closed, timeoutMs }));
+  }
+
+  #claim(
+    entries: readonly GivenEntry[],
+    deliveries: number,
+    { closed = false, timeoutMs }: { closed?: boolean; timeoutMs: number },
+  ): Promise<unknown> {
+    const { stream, group, consumer } = this.member;
+    const ids = entries.map(({ id }) => id);
+    const idle = closed ? this.settings.minIdleMs : 0;
+    const args = [stream, group, consumer, 0, ...ids, "IDLE", idle, "RETRYCOUNT", deliveries, "JUSTID"];
+    return this.dependencies.client.send("XCLAIM", args, { kind: "read", timeoutMs });
   }
 
   async #handleOne(given: GivenEntry, settling: Promise<boolean>[], stopped: AbortSignal): Promise<Outcome> {
@@ -93,13 +108,20 @@ export class RoomWorker {
     return DONE;
   }
 
-  /** The handler starts only while the entry cannot become another's before it ends; else the entry is taken anew. */
+  /**
+   * The handler starts only while the entry cannot become another's before it ends; else the entry is taken anew, which does not count
+   * unless another had it in between.
+   */
   async #makeCertain(entry: GivenEntry): Promise<GivenEntry | undefined> {
     const { minIdleMs, handlerTimeoutMs } = this.settings;
+    const { deliveries, id } = entry;
     if (performance.now() - entry.givenAt <= minIdleMs - handlerTimeoutMs) return entry;
     try {
-      const anew = await takeAgain(this.#ask, this.member, justBefore(entry.id));
-      return anew?.id === entry.id ? anew : undefined;
+      const anew = await takeAgain(this.#ask, this.member, justBefore(id));
+      if (anew?.id !== id) return undefined;
+      if (anew.deliveries !== deliveries + 1) return anew;
+      await this.#claim([anew], deliveries, { timeoutMs: minIdleMs - handlerTimeoutMs });
+      return { ...anew, deliveries };
     } catch (error) {
       this.#warn("taken again", error);
       return undefined;
