@@ -128,8 +128,8 @@ describe("Publishing signals to one server, under faults", function () {
         const report = (await message(child)) as Report;
         expect(report.grownBytes).to.be.below(64 * 2 ** 20);
         expect(report.answered, "all of them, several times").to.be.above(report.callers * 2);
-        const inTimeMs = 2 * 1_000 + report.stalledMs;
-        expect(report.latestMs, "pool timeout and write timeout, of 1 s each").to.be.below(inTimeMs);
+        // Pool timeout and write timeout, of 1 s each; both timers and the caller's own turn may come late by a stall.
+        expect(report.latestMs).to.be.below(2 * 1_000 + 3 * report.longestStallMs);
         expect(report.outcomes).to.include("BackpressureError");
         expect(report.outcomes).to.satisfy((names: string[]) =>
           names.every((name) => /^(BackpressureError|NotStoredError|PublishUnknownError)$/.test(name)),
