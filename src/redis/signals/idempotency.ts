@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { RedisCommandError } from "../../errors.js";
 import type { RedisClient } from "../client.js";
 import type { PushOptions, StreamWriter } from "../streamWriter.js";
 import { commandText, type Encoded, encode, join } from "../wire.js";
@@ -23,48 +22,25 @@ return {id, 0}
 `;
 const SHA = createHash("sha1").update(SCRIPT).digest("hex");
 
-/** For how long a server remembers an IDMP id by default, in milliseconds. */
-const IDMP_MS = 100_000;
-
 export interface StoredOnce {
   readonly entryId: string;
-  /** Absent where the server does not tell. */
-  readonly duplicate?: boolean;
+  readonly duplicate: boolean;
 }
 
 export interface EncodedSignal {
   readonly meetingId: string;
-  readonly senderId: string;
   readonly requestId: string;
   readonly entry: Encoded;
 }
 
-/**
- * Stores a signal unless its request id was stored before, which the server decides: so it is sent again whenever a reply is lost.
- * By XADD IDMP where the server has it and remembers an id for longer than it may be sent again; else by a script.
- */
+/** Stores a signal unless its request id was stored before, which the server decides: so it is sent again whenever a reply is lost. */
 export class IdempotentWriter {
   constructor(
     private readonly client: RedisClient,
     private readonly writer: StreamWriter,
-    private readonly repeatsMs: number,
   ) {}
 
   async append(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
-    if (!this.client.takesIdempotentXadd || (options.timeoutMs ?? this.repeatsMs) >= IDMP_MS)
-      return this.#byScript(signal, options);
-    try {
-      const { meetingId, senderId, requestId, entry } = signal;
-      const ids = encode(["IDMP", senderId, requestId]);
-      return { entryId: await this.writer.appendAndRenew(streamOf(meetingId), entry, options, ids) };
-    } catch (error) {
-      // Refused, so nothing was stored: another node of the cluster may be older than the one that told its version.
-      if (error instanceof RedisCommandError) return this.#byScript(signal, options);
-      throw error;
-    }
-  }
-
-  async #byScript(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
     const { meetingId, requestId, entry } = signal;
     const { maxLength, ttlMs } = this.writer.retention(options);
     const keys = [streamOf(meetingId), ...requestKeys(meetingId)];

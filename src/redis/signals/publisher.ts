@@ -23,10 +23,7 @@ export interface PublishOptions extends PushOptions {
 export interface PublishedSignal {
   readonly entryId: string;
   readonly requestId: string;
-  /**
-   * Whether an idempotent publish found it stored before; `entryId` is then the first one's. Absent where the server does not tell
-   * (Redis 8.6 and later), and otherwise.
-   */
+  /** Of an idempotent publish: whether it was stored before; `entryId` is then the first one's. */
   readonly duplicate?: boolean;
 }
 
@@ -50,7 +47,7 @@ export class SignalPublisher {
     this.#client = client;
     this.#config = config;
     this.#writer = new StreamWriter(client, config, logger);
-    this.#idempotent = new IdempotentWriter(client, this.#writer, config.poolTimeoutMs + config.writeTimeoutMs);
+    this.#idempotent = new IdempotentWriter(client, this.#writer);
   }
 
   async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
@@ -88,7 +85,7 @@ export class SignalPublisher {
     const signal = parseSignal(input);
     const requestId = signal.requestId ?? newRequestId(signal.senderId);
     const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes);
-    return { meetingId: signal.meetingId, senderId: signal.senderId, requestId, entry };
+    return { meetingId: signal.meetingId, requestId, entry };
   }
 
   #append({ meetingId, entry }: EncodedSignal, options: PublishOptions): Promise<string> {
