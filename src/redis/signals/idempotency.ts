@@ -8,6 +8,8 @@ import { requestKeys, streamOf } from "./keys.js";
  * Stores an entry unless its request id is known, and remembers it. Two hashes take turns, so that of each stream's idempotent entries
  * the latest `maxLength` at least are known and twice as many at most; they expire with the stream, and a stream that is gone is
  * forgotten. KEYS: stream, latest, earlier; ARGV: request id, milliseconds to live, length, fields and values.
+ * A node whose slot is on the move serves the script while it has all of the keys, so each is there from the first entry on: the empty
+ * field is no request id.
  */
 const SCRIPT = `
 local stream, latest, earlier = KEYS[1], KEYS[2], KEYS[3]
@@ -15,7 +17,9 @@ if redis.call('EXISTS', stream) == 0 then redis.call('UNLINK', latest, earlier) 
 local known = redis.call('HGET', latest, ARGV[1]) or redis.call('HGET', earlier, ARGV[1])
 if known then return {known, 1} end
 local id = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 4))
-if redis.call('HLEN', latest) >= tonumber(ARGV[3]) then redis.call('RENAME', latest, earlier) end
+local length = redis.call('HLEN', latest)
+if length == 0 then redis.call('HSET', earlier, '', '') end
+if length >= tonumber(ARGV[3]) then redis.call('RENAME', latest, earlier) end
 redis.call('HSET', latest, ARGV[1], id)
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
 return {id, 0}

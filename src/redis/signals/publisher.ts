@@ -15,7 +15,8 @@ import type { Signal } from "./types.js";
 export interface PublishOptions extends PushOptions {
   /**
    * Whether a signal whose `requestId` was stored before, by an idempotent publish too, is not stored again. A lost reply is then no
-   * matter: the signal is sent again until its deadline. Costs a script's run on the server. Default false.
+   * matter: the signal is sent again until its deadline. Costs a script's run on the server. While a cluster moves the meeting's slot
+   * and has moved some of the meeting's keys, or has none of them yet, it waits until the slot has moved. Default false.
    */
   readonly idempotent?: boolean;
 }
@@ -77,7 +78,9 @@ export class SignalPublisher {
 
   async close(meetingId: string, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
     const keys = keysOf(checkMeetingId("meetingId", meetingId));
-    await this.#client.send("UNLINK", keys, { kind: "read", timeoutMs, signal });
+    // Key by key: some may be at another node while their slot moves.
+    const unlink = (key: string) => this.#client.send("UNLINK", [key], { kind: "read", timeoutMs, signal });
+    await Promise.all(keys.map(unlink));
     this.#writer.forget(streamOf(meetingId));
   }
 

@@ -49,8 +49,9 @@ export interface Signals {
   /**
    * Handles meetings' signals as one consumer of a group: each entry goes to one of the group's consumers, in whichever process, and is
    * acknowledged when the handler has succeeded. What a consumer that died has left goes to another after `minIdleMs` and a sweep;
-   * what fails `maxDeliveries` times is a dead letter. Each entry at least once: a handler must bear the same entry again, as after
-   * a failover. Resolves when nothing published later can be missed. Ends with `close()`, with `options.signal` and with the container.
+   * what fails `maxDeliveries` times is a dead letter (while a cluster moves the meeting's slot, perhaps only when that is done, and
+   * its other entries wait). Each entry at least once: a handler must bear the same entry again, as after a failover. Resolves when
+   * nothing published later can be missed. Ends with `close()`, with `options.signal` and with the container.
    * @throws DeadlineExceededError, OperationAbortedError, RedisCommandError, InvalidInputError, ClientNilError; nothing is left open
    */
   consume(options: ConsumeOptions): Promise<SignalConsumption>;
