@@ -4,6 +4,7 @@ import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
 import { checkTimeout } from "../input.js";
+import { withSharedSignal } from "../sharedSignal.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
 import { encodeSignal } from "./codec.js";
 import { type EncodedSignal, IdempotentWriter } from "./idempotency.js";
@@ -64,6 +65,12 @@ export class SignalPublisher {
     checkIdempotent(options);
     this.#writer.retention(options);
     if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
+    return withSharedSignal(options.signal, (signal) =>
+      this.#publishAll(inputs, signal ? { ...options, signal } : options),
+    );
+  }
+
+  async #publishAll(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
     const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
     const outcomes: PublishOutcome[] = [];

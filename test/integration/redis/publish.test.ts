@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect } from "chai";
 import type { Signal } from "../../../src/redis/signals/types.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
@@ -79,6 +80,20 @@ for (const mode of ["single", "cluster"] as const) {
         } finally {
           await client.close(1_000);
         }
+      });
+
+      it("listens once to the caller's signal, and ends all with it", async () => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const many = Array.from({ length: 50 }, (_, i) => joined("listening", `listening/${i}`));
+        const publishing = opened.signals.publishMany(many, { signal });
+        expect(getEventListeners(signal, "abort")).to.have.length(1);
+        expect(new Set((await publishing).map(({ status }) => status))).to.deep.equal(new Set(["stored"]));
+        expect(getEventListeners(signal, "abort")).to.deep.equal([]);
+        const ended = opened.signals.publishMany(many, { signal });
+        controller.abort();
+        for (const outcome of [...(await ended), ...(await opened.signals.publishMany(many, { signal }))])
+          expect(outcome.status).to.be.oneOf(["not-stored", "unknown"]);
       });
 
       it("refuses what is no list of signals, and options that are wrong, before anything is sent", async () => {
