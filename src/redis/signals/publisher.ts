@@ -3,7 +3,7 @@ import { type DataError, InvalidInputError, PublishUnknownError } from "../../er
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
-import { checkTimeout } from "../input.js";
+import { checkCallOptions } from "../input.js";
 import { withSharedSignal } from "../sharedSignal.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
 import { encodeSignal } from "./codec.js";
@@ -53,7 +53,7 @@ export class SignalPublisher {
   }
 
   async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
-    checkIdempotent(options);
+    checkPublishOptions(options);
     const signal = this.#prepare(input);
     if (options.idempotent) return this.#storeOnce(signal, options);
     return { entryId: await this.#append(signal, options), requestId: signal.requestId };
@@ -62,9 +62,8 @@ export class SignalPublisher {
   async publishMany(inputs: readonly Signal[], options: PublishOptions = {}): Promise<PublishOutcome[]> {
     if (!Array.isArray(inputs) || inputs.length > MAX_SIGNALS)
       throw new InvalidInputError("signals", `must be an array of at most ${MAX_SIGNALS}`);
-    checkIdempotent(options);
+    checkPublishOptions(options);
     this.#writer.retention(options);
-    if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
     return withSharedSignal(options.signal, (signal) =>
       this.#publishAll(inputs, signal ? { ...options, signal } : options),
     );
@@ -83,7 +82,9 @@ export class SignalPublisher {
     return outcomes;
   }
 
-  async close(meetingId: string, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+  async close(meetingId: string, options: CallOptions = {}): Promise<void> {
+    checkCallOptions(options);
+    const { timeoutMs, signal } = options;
     const keys = keysOf(checkMeetingId("meetingId", meetingId));
     // Key by key: some may be at another node while their slot moves.
     const unlink = (key: string) => this.#client.send("UNLINK", [key], { kind: "read", timeoutMs, signal });
@@ -132,7 +133,9 @@ function failure(error: DataError, requestId: string): PublishOutcome {
   return { status: "not-stored", error, requestId };
 }
 
-function checkIdempotent({ idempotent }: PublishOptions): void {
+function checkPublishOptions(options: PublishOptions): void {
+  checkCallOptions(options);
+  const { idempotent } = options;
   if (idempotent !== undefined && typeof idempotent !== "boolean")
     throw new InvalidInputError("options.idempotent", "must be true or false");
 }
