@@ -57,10 +57,16 @@ export interface Signals {
   consume(options: ConsumeOptions): Promise<SignalConsumption>;
   /** What a group has given up, oldest first: at most about 1,000 entries of a meeting, until `REDIS_CLUSTER_TTL_IN_HOURS` after the last. */
   deadLetters(meetingId: string, group: string, options?: ReadOptions): Promise<DeadLetter[]>;
-  /** How far this process's subscriptions, and all consumer groups, are behind a meeting's stream. */
-  lag(meetingId: string): Promise<SignalLag>;
-  /** The id of the last entry a meeting's stream was given, `0-0` before the first: `subscribe` from it delivers what comes after. */
-  cursor(meetingId: string): Promise<string>;
+  /**
+   * How far this process's subscriptions, and all consumer groups, are behind a meeting's stream.
+   * @throws as `close`
+   */
+  lag(meetingId: string, options?: CallOptions): Promise<SignalLag>;
+  /**
+   * The id of the last entry a meeting's stream was given, `0-0` before the first: `subscribe` from it delivers what comes after.
+   * @throws as `close`
+   */
+  cursor(meetingId: string, options?: CallOptions): Promise<string>;
 }
 
 type HandledOptions = SubscribeOptions & Required<Pick<SubscribeOptions, "handler">>;
@@ -88,7 +94,7 @@ export function createSignals({ client, redis, config, logger }: SignalStores): 
     consume: (options) => consume({ following: client.following, client, config, logger }, options),
     deadLetters: async (meetingId, group, options) =>
       readDeadLetters(redis, checkMeetingId("meetingId", meetingId), checkId("group", group), options),
-    lag: async (meetingId) => measureLag(client, checkMeetingId("meetingId", meetingId)),
-    cursor: async (meetingId) => readCursor(client, checkMeetingId("meetingId", meetingId)),
+    lag: async (meetingId, options) => measureLag(client, checkMeetingId("meetingId", meetingId), options),
+    cursor: async (meetingId, options) => readCursor(client, checkMeetingId("meetingId", meetingId), options),
   };
 }

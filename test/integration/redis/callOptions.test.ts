@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { withSnapshot } from "../../../src/container/snapshot.js";
 import type { CallOptions } from "../../../src/redis/streamWriter.js";
 import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
@@ -19,10 +20,14 @@ describe("The options of signals' calls", () => {
   });
 
   const consuming = { group: "g", consumer: "c", meetingIds: "m", handler: () => undefined };
+  const unreachable = () => Promise.reject(new Error("The cursor comes first"));
   const calls: Record<string, (options: CallOptions) => Promise<unknown>> = {
     publish: (options) => opened.signals.publish(joined("m", "r"), options),
     publishMany: (options) => opened.signals.publishMany([joined("m", "r")], options),
     close: (options) => opened.signals.close("m", options),
+    lag: (options) => opened.signals.lag("m", options),
+    cursor: (options) => opened.signals.cursor("m", options),
+    snapshot: (options) => withSnapshot(opened.signals, { describe: unreachable }).snapshot("m", options),
     subscribe: (options) => opened.signals.subscribe("m", options),
     consume: (options) => opened.signals.consume(options && { ...consuming, ...options }),
   };
@@ -35,5 +40,20 @@ describe("The options of signals' calls", () => {
       for (const timeoutMs of [0, -1, Number.NaN, "5", null])
         expect(await rejection(call({ timeoutMs: timeoutMs as never }))).to.include({ argument: "options.timeoutMs" });
       expect(Number(await server.call("DBSIZE"))).to.equal(0);
+    });
+
+  for (const name of ["lag", "cursor", "snapshot"])
+    it(`${name}: ends at its deadline, and with its signal`, async () => {
+      const call = calls[name] as (options: CallOptions) => Promise<unknown>;
+      await server.pause();
+      try {
+        expect(await rejection(call({ timeoutMs: 100 }))).to.include({ code: "ErrDeadlineExceeded" });
+        const controller = new AbortController();
+        const waiting = rejection(call({ signal: controller.signal }));
+        controller.abort();
+        expect(await waiting).to.include({ code: "ErrAborted" });
+      } finally {
+        await server.resume();
+      }
     });
 });
