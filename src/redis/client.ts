@@ -50,8 +50,6 @@ export interface RedisClient {
   subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription>;
   /** Whether publishing goes by SPUBLISH. */
   readonly shardedPubSub: boolean;
-  /** Whether XADD takes IDMP, as the server that was asked at the start tells: Redis 8.6 and later. */
-  readonly takesIdempotentXadd: boolean;
   /** Tells when streams have new entries, on connections of its own that are opened at first use. */
   readonly following: Following;
   /** Ends every subscription and all following; commands go on. Resolves when signal handlers that ran have finished or were given up. */
@@ -129,11 +127,6 @@ class DriverClient implements RedisClient {
 
   get shardedPubSub(): boolean {
     return this.#config.mode === "cluster" && (this.#info?.majorVersion ?? 0) >= 7;
-  }
-
-  get takesIdempotentXadd(): boolean {
-    const { majorVersion, minorVersion } = this.#info ?? { majorVersion: 0, minorVersion: 0 };
-    return majorVersion > 8 || (majorVersion === 8 && minorVersion >= 6);
   }
 
   stopReading(): Promise<void> {

@@ -8,7 +8,6 @@ import { connectAdvice, toDriverError } from "./driverErrors.js";
 
 export interface ServerInfo {
   readonly majorVersion: number;
-  readonly minorVersion: number;
 }
 
 /** Sends a command that may be executed twice, bounded in time. */
@@ -77,8 +76,7 @@ async function inspectServer(driver: Driver, config: RedisConfig, deadline: numb
   else if (/^cluster_enabled:1/m.test(info))
     throw new DriverError("the server is a node of a cluster", { driverCode: "CLUSTER_NODE" });
   await ask("PING");
-  const [, major = 0, minor = 0] = /^redis_version:(\d+)\.(\d+)/m.exec(info) ?? [];
-  return { majorVersion: Number(major), minorVersion: Number(minor) };
+  return { majorVersion: Number(/^redis_version:(\d+)/m.exec(info)?.[1] ?? 0) };
 }
 
 async function inspectCluster(cluster: Cluster, config: RedisConfig, deadline: number, ask: Ask): Promise<void> {

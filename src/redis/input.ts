@@ -103,6 +103,15 @@ export function checkTimeout(argument: string, timeoutMs: unknown, least: "above
     throw new InvalidInputError(argument, `must be a number of milliseconds ${least} to ${MAX_TIMEOUT_MS}`);
 }
 
+/** @throws InvalidInputError unless `options` are an object whose `timeoutMs` and `signal`, where given, can be used */
+export function checkCallOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null) throw new InvalidInputError("options", "must be an object");
+  const { timeoutMs, signal } = options as { readonly timeoutMs?: unknown; readonly signal?: unknown };
+  if (timeoutMs !== undefined) checkTimeout("options.timeoutMs", timeoutMs);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new InvalidInputError("options.signal", "must be an AbortSignal");
+}
+
 function checkText(argument: string, text: string): string {
   if (!text.isWellFormed()) throw new InvalidInputError(argument, "must not contain a lone surrogate");
   return text;

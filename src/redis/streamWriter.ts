@@ -63,7 +63,7 @@ export class StreamWriter {
   /** Resolves with the id of the new entry; `entry` has its fields and values in turn. Throws as `RedisRepository.pushToStream`. */
   append(key: string, entry: Encoded, options: PushOptions = {}): Promise<string> {
     const { ttlMs } = this.retention(options);
-    if (!this.#expiry.isFresh(key, ttlMs)) return this.appendAndRenew(key, entry, options);
+    if (!this.#expiry.isFresh(key, ttlMs)) return this.#appendAndRenew(key, entry, options);
     const { timeoutMs, signal, maxLength } = options;
     const deadline = timeoutMs && performance.now() + timeoutMs;
     // A stream that is gone must not come back without its expiry: it would stay for ever. So it is left uncreated here.
@@ -72,20 +72,16 @@ export class StreamWriter {
     return reply.then((id) => {
       if (id !== null) return id as string;
       const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
-      return this.appendAndRenew(key, entry, { ...options, ...left });
+      return this.#appendAndRenew(key, entry, { ...options, ...left });
     });
   }
 
-  /**
-   * Appends an entry, creates the stream where there is none, and gives it its expiry. With `once`, XADD's words that make the server
-   * store it only once, it is repeated until it is answered.
-   */
-  async appendAndRenew(key: string, entry: Encoded, options: PushOptions, once?: Encoded): Promise<string> {
+  /** Creates the stream where there is none, and gives it its expiry. */
+  async #appendAndRenew(key: string, entry: Encoded, options: PushOptions): Promise<string> {
     const { ttlMs } = this.retention(options);
     const { timeoutMs, signal, maxLength } = options;
-    const { renewing } = this.#optionsOf(maxLength);
-    const text = commandText("XADD", key, once ? join(once, renewing) : renewing, entry);
-    const sending: SendOptions = { kind: once ? "idempotent" : "write", timeoutMs, signal, text };
+    const text = commandText("XADD", key, this.#optionsOf(maxLength).renewing, entry);
+    const sending: SendOptions = { kind: "write", timeoutMs, signal, text };
     const id = await this.#expiry.renew(key, ttlMs, (follower) =>
       this.client.send("XADD", [key], { ...sending, follower }),
     );

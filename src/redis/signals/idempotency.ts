@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { RedisCommandError } from "../../errors.js";
 import type { RedisClient } from "../client.js";
 import type { PushOptions, StreamWriter } from "../streamWriter.js";
 import { commandText, type Encoded, encode, join } from "../wire.js";
@@ -9,6 +8,8 @@ import { requestKeys, streamOf } from "./keys.js";
  * Stores an entry unless its request id is known, and remembers it. Two hashes take turns, so that of each stream's idempotent entries
  * the latest `maxLength` at least are known and twice as many at most; they expire with the stream, and a stream that is gone is
  * forgotten. KEYS: stream, latest, earlier; ARGV: request id, milliseconds to live, length, fields and values.
+ * A node whose slot is on the move serves the script while it has all of the keys, so each is there from the first entry on: the empty
+ * field is no request id.
  */
 const SCRIPT = `
 local stream, latest, earlier = KEYS[1], KEYS[2], KEYS[3]
@@ -16,55 +17,34 @@ if redis.call('EXISTS', stream) == 0 then redis.call('UNLINK', latest, earlier) 
 local known = redis.call('HGET', latest, ARGV[1]) or redis.call('HGET', earlier, ARGV[1])
 if known then return {known, 1} end
 local id = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 4))
-if redis.call('HLEN', latest) >= tonumber(ARGV[3]) then redis.call('RENAME', latest, earlier) end
+local length = redis.call('HLEN', latest)
+if length == 0 then redis.call('HSET', earlier, '', '') end
+if length >= tonumber(ARGV[3]) then redis.call('RENAME', latest, earlier) end
 redis.call('HSET', latest, ARGV[1], id)
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
 return {id, 0}
 `;
 const SHA = createHash("sha1").update(SCRIPT).digest("hex");
 
-/** For how long a server remembers an IDMP id by default, in milliseconds. */
-const IDMP_MS = 100_000;
-
 export interface StoredOnce {
   readonly entryId: string;
-  /** Absent where the server does not tell. */
-  readonly duplicate?: boolean;
+  readonly duplicate: boolean;
 }
 
 export interface EncodedSignal {
   readonly meetingId: string;
-  readonly senderId: string;
   readonly requestId: string;
   readonly entry: Encoded;
 }
 
-/**
- * Stores a signal unless its request id was stored before, which the server decides: so it is sent again whenever a reply is lost.
- * By XADD IDMP where the server has it and remembers an id for longer than it may be sent again; else by a script.
- */
+/** Stores a signal unless its request id was stored before, which the server decides: so it is sent again whenever a reply is lost. */
 export class IdempotentWriter {
   constructor(
     private readonly client: RedisClient,
     private readonly writer: StreamWriter,
-    private readonly repeatsMs: number,
   ) {}
 
   async append(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
-    if (!this.client.takesIdempotentXadd || (options.timeoutMs ?? this.repeatsMs) >= IDMP_MS)
-      return this.#byScript(signal, options);
-    try {
-      const { meetingId, senderId, requestId, entry } = signal;
-      const ids = encode(["IDMP", senderId, requestId]);
-      return { entryId: await this.writer.appendAndRenew(streamOf(meetingId), entry, options, ids) };
-    } catch (error) {
-      // Refused, so nothing was stored: another node of the cluster may be older than the one that told its version.
-      if (error instanceof RedisCommandError) return this.#byScript(signal, options);
-      throw error;
-    }
-  }
-
-  async #byScript(signal: EncodedSignal, options: PushOptions): Promise<StoredOnce> {
     const { meetingId, requestId, entry } = signal;
     const { maxLength, ttlMs } = this.writer.retention(options);
     const keys = [streamOf(meetingId), ...requestKeys(meetingId)];

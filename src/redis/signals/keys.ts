@@ -15,7 +15,7 @@ export function requestKeys(meetingId: string): readonly [latest: string, earlie
   return [besideStream(meetingId, "requests"), besideStream(meetingId, "requests:earlier")];
 }
 
-/** Every key that a meeting may have: what closing it removes. */
+/** Every key that a meeting may have: what closing it removes. The stream is last, since request ids count for nothing without it. */
 export function keysOf(meetingId: string): readonly string[] {
-  return [streamOf(meetingId), ...requestKeys(meetingId)];
+  return [...requestKeys(meetingId), streamOf(meetingId)];
 }

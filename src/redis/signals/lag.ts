@@ -1,5 +1,8 @@
 import type { RedisClient } from "../client.js";
 import type { Ask } from "../following/room.js";
+import { checkCallOptions } from "../input.js";
+import { withSharedSignal } from "../sharedSignal.js";
+import type { CallOptions } from "../streamWriter.js";
 import type { RawEntry } from "./events.js";
 import { isBefore, START, type StreamInfo, streamInfo } from "./gap.js";
 import { type GroupInfo, groupsOf } from "./groups/groupCommands.js";
@@ -42,9 +45,19 @@ const PAGE = 100;
 const MAX_COUNTED = 1_000;
 
 /** @see Signals.lag */
-export async function measureLag(client: RedisClient, meetingId: string): Promise<SignalLag> {
+export async function measureLag(
+  client: RedisClient,
+  meetingId: string,
+  options: CallOptions = {},
+): Promise<SignalLag> {
+  checkCallOptions(options);
+  return withSharedSignal(options.signal, (signal) =>
+    measure(client, meetingId, askWithin(client, options.timeoutMs, signal)),
+  );
+}
+
+async function measure(client: RedisClient, meetingId: string, ask: Ask): Promise<SignalLag> {
   const stream = streamOf(meetingId);
-  const ask: Ask = (command, args) => client.send(command, args, { kind: "read" });
   const progress = client.following.progressOf(stream);
   const [info, groups] = await Promise.all([streamInfo(ask, stream), groupsOf(ask, stream)]);
   const [subscribers, groupLags] = await Promise.all([
@@ -60,9 +73,19 @@ export async function measureLag(client: RedisClient, meetingId: string): Promis
 }
 
 /** @see Signals.cursor */
-export async function readCursor(client: RedisClient, meetingId: string): Promise<string> {
-  const info = await streamInfo((command, args) => client.send(command, args, { kind: "read" }), streamOf(meetingId));
+export async function readCursor(client: RedisClient, meetingId: string, options: CallOptions = {}): Promise<string> {
+  checkCallOptions(options);
+  const info = await streamInfo(askWithin(client, options.timeoutMs, options.signal), streamOf(meetingId));
   return info?.lastId ?? START;
+}
+
+/** Asks within `timeoutMs` from now, all questions together. */
+function askWithin(client: RedisClient, timeoutMs: number | undefined, signal: AbortSignal | undefined): Ask {
+  const deadline = timeoutMs && performance.now() + timeoutMs;
+  return (command, args) => {
+    const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
+    return client.send(command, args, { kind: "read", signal, ...left });
+  };
 }
 
 async function groupLag(ask: Ask, stream: string, info: StreamInfo | undefined, group: GroupInfo): Promise<GroupLag> {

@@ -3,7 +3,8 @@ import { type DataError, InvalidInputError, PublishUnknownError } from "../../er
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
-import { checkTimeout } from "../input.js";
+import { checkCallOptions } from "../input.js";
+import { withSharedSignal } from "../sharedSignal.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
 import { encodeSignal } from "./codec.js";
 import { type EncodedSignal, IdempotentWriter } from "./idempotency.js";
@@ -15,7 +16,8 @@ import type { Signal } from "./types.js";
 export interface PublishOptions extends PushOptions {
   /**
    * Whether a signal whose `requestId` was stored before, by an idempotent publish too, is not stored again. A lost reply is then no
-   * matter: the signal is sent again until its deadline. Costs a script's run on the server. Default false.
+   * matter: the signal is sent again until its deadline. Costs a script's run on the server. While a cluster moves the meeting's slot
+   * and has moved some of the meeting's keys, or has none of them yet, it waits until the slot has moved. Default false.
    */
   readonly idempotent?: boolean;
 }
@@ -23,10 +25,7 @@ export interface PublishOptions extends PushOptions {
 export interface PublishedSignal {
   readonly entryId: string;
   readonly requestId: string;
-  /**
-   * Whether an idempotent publish found it stored before; `entryId` is then the first one's. Absent where the server does not tell
-   * (Redis 8.6 and later), and otherwise.
-   */
+  /** Of an idempotent publish: whether it was stored before; `entryId` is then the first one's. */
   readonly duplicate?: boolean;
 }
 
@@ -50,11 +49,11 @@ export class SignalPublisher {
     this.#client = client;
     this.#config = config;
     this.#writer = new StreamWriter(client, config, logger);
-    this.#idempotent = new IdempotentWriter(client, this.#writer, config.poolTimeoutMs + config.writeTimeoutMs);
+    this.#idempotent = new IdempotentWriter(client, this.#writer);
   }
 
   async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
-    checkIdempotent(options);
+    checkPublishOptions(options);
     const signal = this.#prepare(input);
     if (options.idempotent) return this.#storeOnce(signal, options);
     return { entryId: await this.#append(signal, options), requestId: signal.requestId };
@@ -63,9 +62,14 @@ export class SignalPublisher {
   async publishMany(inputs: readonly Signal[], options: PublishOptions = {}): Promise<PublishOutcome[]> {
     if (!Array.isArray(inputs) || inputs.length > MAX_SIGNALS)
       throw new InvalidInputError("signals", `must be an array of at most ${MAX_SIGNALS}`);
-    checkIdempotent(options);
+    checkPublishOptions(options);
     this.#writer.retention(options);
-    if (options.timeoutMs !== undefined) checkTimeout("options.timeoutMs", options.timeoutMs);
+    return withSharedSignal(options.signal, (signal) =>
+      this.#publishAll(inputs, signal ? { ...options, signal } : options),
+    );
+  }
+
+  async #publishAll(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
     const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
     const outcomes: PublishOutcome[] = [];
@@ -78,9 +82,13 @@ export class SignalPublisher {
     return outcomes;
   }
 
-  async close(meetingId: string, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+  async close(meetingId: string, options: CallOptions = {}): Promise<void> {
+    checkCallOptions(options);
+    const { timeoutMs, signal } = options;
     const keys = keysOf(checkMeetingId("meetingId", meetingId));
-    await this.#client.send("UNLINK", keys, { kind: "read", timeoutMs, signal });
+    // Key by key: some may be at another node while their slot moves.
+    const unlink = (key: string) => this.#client.send("UNLINK", [key], { kind: "read", timeoutMs, signal });
+    await Promise.all(keys.map(unlink));
     this.#writer.forget(streamOf(meetingId));
   }
 
@@ -88,7 +96,7 @@ export class SignalPublisher {
     const signal = parseSignal(input);
     const requestId = signal.requestId ?? newRequestId(signal.senderId);
     const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes);
-    return { meetingId: signal.meetingId, senderId: signal.senderId, requestId, entry };
+    return { meetingId: signal.meetingId, requestId, entry };
   }
 
   #append({ meetingId, entry }: EncodedSignal, options: PublishOptions): Promise<string> {
@@ -125,7 +133,9 @@ function failure(error: DataError, requestId: string): PublishOutcome {
   return { status: "not-stored", error, requestId };
 }
 
-function checkIdempotent({ idempotent }: PublishOptions): void {
+function checkPublishOptions(options: PublishOptions): void {
+  checkCallOptions(options);
+  const { idempotent } = options;
   if (idempotent !== undefined && typeof idempotent !== "boolean")
     throw new InvalidInputError("options.idempotent", "must be true or false");
 }

@@ -49,17 +49,24 @@ export interface Signals {
   /**
    * Handles meetings' signals as one consumer of a group: each entry goes to one of the group's consumers, in whichever process, and is
    * acknowledged when the handler has succeeded. What a consumer that died has left goes to another after `minIdleMs` and a sweep;
-   * what fails `maxDeliveries` times is a dead letter. Each entry at least once: a handler must bear the same entry again, as after
-   * a failover. Resolves when nothing published later can be missed. Ends with `close()`, with `options.signal` and with the container.
+   * what fails `maxDeliveries` times is a dead letter (while a cluster moves the meeting's slot, perhaps only when that is done, and
+   * its other entries wait). Each entry at least once: a handler must bear the same entry again, as after a failover. Resolves when
+   * nothing published later can be missed. Ends with `close()`, with `options.signal` and with the container.
    * @throws DeadlineExceededError, OperationAbortedError, RedisCommandError, InvalidInputError, ClientNilError; nothing is left open
    */
   consume(options: ConsumeOptions): Promise<SignalConsumption>;
   /** What a group has given up, oldest first: at most about 1,000 entries of a meeting, until `REDIS_CLUSTER_TTL_IN_HOURS` after the last. */
   deadLetters(meetingId: string, group: string, options?: ReadOptions): Promise<DeadLetter[]>;
-  /** How far this process's subscriptions, and all consumer groups, are behind a meeting's stream. */
-  lag(meetingId: string): Promise<SignalLag>;
-  /** The id of the last entry a meeting's stream was given, `0-0` before the first: `subscribe` from it delivers what comes after. */
-  cursor(meetingId: string): Promise<string>;
+  /**
+   * How far this process's subscriptions, and all consumer groups, are behind a meeting's stream.
+   * @throws as `close`
+   */
+  lag(meetingId: string, options?: CallOptions): Promise<SignalLag>;
+  /**
+   * The id of the last entry a meeting's stream was given, `0-0` before the first: `subscribe` from it delivers what comes after.
+   * @throws as `close`
+   */
+  cursor(meetingId: string, options?: CallOptions): Promise<string>;
 }
 
 type HandledOptions = SubscribeOptions & Required<Pick<SubscribeOptions, "handler">>;
@@ -87,7 +94,7 @@ export function createSignals({ client, redis, config, logger }: SignalStores): 
     consume: (options) => consume({ following: client.following, client, config, logger }, options),
     deadLetters: async (meetingId, group, options) =>
       readDeadLetters(redis, checkMeetingId("meetingId", meetingId), checkId("group", group), options),
-    lag: async (meetingId) => measureLag(client, checkMeetingId("meetingId", meetingId)),
-    cursor: async (meetingId) => readCursor(client, checkMeetingId("meetingId", meetingId)),
+    lag: async (meetingId, options) => measureLag(client, checkMeetingId("meetingId", meetingId), options),
+    cursor: async (meetingId, options) => readCursor(client, checkMeetingId("meetingId", meetingId), options),
   };
 }

@@ -1,6 +1,6 @@
 import { InvalidInputError } from "../../errors.js";
 import { checkId, checkMeetingId } from "../../ids.js";
-import { checkTimeout } from "../input.js";
+import { checkCallOptions } from "../input.js";
 import type { SubscribeOptions } from "./subscription.js";
 
 /** `now`: entries added from now on. `start`: everything that is still there. An entry id: what came after it. */
@@ -39,11 +39,11 @@ function checkOne(from: unknown): string {
 
 /** @throws InvalidInputError naming the option that is out of its bounds */
 export function checkSubscribeOptions(options: SubscribeOptions): void {
-  const { recipientId, dedupeWindow, bufferSize, timeoutMs, handler } = options;
+  checkCallOptions(options);
+  const { recipientId, dedupeWindow, bufferSize, handler } = options;
   if (recipientId !== undefined) checkId("options.recipientId", recipientId);
   if (dedupeWindow !== undefined) checkWhole("options.dedupeWindow", dedupeWindow, MAX_DEDUPE_WINDOW);
   if (bufferSize !== undefined) checkWhole("options.bufferSize", bufferSize, MAX_BUFFER_SIZE);
-  if (timeoutMs !== undefined) checkTimeout("options.timeoutMs", timeoutMs);
   if (handler !== undefined && typeof handler !== "function")
     throw new InvalidInputError("options.handler", "must be a function");
 }

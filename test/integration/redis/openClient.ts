@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { RedisConfig } from "../../../src/config/types.js";
 import { createRedisClient, type RedisClient } from "../../../src/redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../../../src/redis/repository.js";
@@ -46,6 +47,16 @@ export async function openClient(redis: RedisConfig, timeoutMs = 10_000): Promis
   const repository = createRedisRepository(client, redis, logger);
   const signals = createSignals({ client, redis: repository, config: redis, logger });
   return { client, redis: repository, signals, logger };
+}
+
+/** How much later it settles than a timer of `timeoutMs` that is set beside it, in milliseconds: a stall of the process delays both. */
+export async function lateness(promise: Promise<unknown>, timeoutMs: number): Promise<number> {
+  const timer = delay(timeoutMs).then(() => performance.now());
+  const settled = promise.then(
+    () => performance.now(),
+    () => performance.now(),
+  );
+  return (await settled) - (await timer);
 }
 
 /** What a promise rejects with. Fails when it does not. */

@@ -1,11 +1,6 @@
+import { getEventListeners } from "node:events";
 import { expect } from "chai";
-import { DriverError, RedisCommandError } from "../../../src/errors.js";
-import type { RedisClient, SendOptions } from "../../../src/redis/client.js";
-import { IdempotentWriter } from "../../../src/redis/signals/idempotency.js";
 import type { Signal } from "../../../src/redis/signals/types.js";
-import { StreamWriter } from "../../../src/redis/streamWriter.js";
-import { encode } from "../../../src/redis/wire.js";
-import { recordingLogger } from "../../support/recordingLogger.js";
 import { type Opened, openClient, redisConfig, rejection } from "./openClient.js";
 import { type RedisTarget, startRedisTarget } from "./redisTarget.js";
 import { joined } from "./signalLoad.js";
@@ -85,6 +80,20 @@ for (const mode of ["single", "cluster"] as const) {
         } finally {
           await client.close(1_000);
         }
+      });
+
+      it("listens once to the caller's signal, and ends all with it", async () => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const many = Array.from({ length: 50 }, (_, i) => joined("listening", `listening/${i}`));
+        const publishing = opened.signals.publishMany(many, { signal });
+        expect(getEventListeners(signal, "abort")).to.have.length(1);
+        expect(new Set((await publishing).map(({ status }) => status))).to.deep.equal(new Set(["stored"]));
+        expect(getEventListeners(signal, "abort")).to.deep.equal([]);
+        const ended = opened.signals.publishMany(many, { signal });
+        controller.abort();
+        for (const outcome of [...(await ended), ...(await opened.signals.publishMany(many, { signal }))])
+          expect(outcome.status).to.be.oneOf(["not-stored", "unknown"]);
       });
 
       it("refuses what is no list of signals, and options that are wrong, before anything is sent", async () => {
@@ -214,39 +223,3 @@ for (const mode of ["single", "cluster"] as const) {
     });
   });
 }
-
-// No server of Redis 8.6 is at hand where these tests run, so that what is sent to one is checked here, and not what it does.
-describe("An idempotent publish to Redis 8.6", () => {
-  const config = redisConfig("single", []);
-  const signal = { meetingId: "m1", senderId: "p1", requestId: "r1", entry: encode(["f", "v"]) };
-
-  function writing(answer: (command: string) => Promise<unknown>, repeatsMs = 65_000) {
-    const sent: { command: string; kind: string; text: string }[] = [];
-    const send = (command: string, _args: unknown, { kind, text = "" }: SendOptions) => {
-      sent.push({ command, kind, text: text.replaceAll(/\*\d+\r\n|\$\d+\r\n/g, "").replaceAll("\r\n", " ") });
-      return answer(command);
-    };
-    const client = { takesIdempotentXadd: true, send } as unknown as RedisClient;
-    const writer = new StreamWriter(client, config, recordingLogger());
-    return { sent, writer: new IdempotentWriter(client, writer, repeatsMs) };
-  }
-
-  it("goes by XADD IDMP, and may be repeated", async () => {
-    const { sent, writer } = writing(async () => "1-0");
-    expect(await writer.append(signal, {})).to.deep.equal({ entryId: "1-0" });
-    const text = "XADD room-stream:m1 IDMP p1 r1 MAXLEN ~ 10000 * f v ";
-    expect(sent).to.deep.equal([{ command: "XADD", kind: "idempotent", text }]);
-  });
-
-  it("goes by the script where it may be repeated for longer than the server remembers, or where XADD is refused", async () => {
-    const slow = writing(async () => ["1-0", 0], 100_000);
-    expect(await slow.writer.append(signal, {})).to.deep.equal({ entryId: "1-0", duplicate: false });
-    expect(slow.sent.map(({ command }) => command)).to.deep.equal(["EVALSHA"]);
-    const refusing = writing(async (command) => {
-      if (command === "XADD") throw new RedisCommandError("XADD", new DriverError("ERR syntax error"));
-      return ["1-0", 1];
-    });
-    expect(await refusing.writer.append(signal, {})).to.deep.equal({ entryId: "1-0", duplicate: true });
-    expect(refusing.sent.map(({ command }) => command)).to.deep.equal(["XADD", "EVALSHA"]);
-  });
-});

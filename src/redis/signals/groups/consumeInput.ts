@@ -1,6 +1,6 @@
 import { InvalidInputError } from "../../../errors.js";
 import { checkId } from "../../../ids.js";
-import { checkTimeout } from "../../input.js";
+import { checkCallOptions, checkTimeout } from "../../input.js";
 import type { SignalEvent, UnrecognisedEvent } from "../events.js";
 import type { From } from "../subscribeInput.js";
 
@@ -52,8 +52,9 @@ const MAX_IDLE_MS = 86_400_000;
 
 /** @throws InvalidInputError naming the option that is out of its bounds */
 export function checkConsumeOptions(options: ConsumeOptions): ConsumeSettings {
+  checkCallOptions(options);
   const { group, consumer, handler, concurrency = 16, minIdleMs = 60_000, maxDeliveries = 5 } = options;
-  const { handlerTimeoutMs = minIdleMs / 2, closeTimeoutMs = 5_000, timeoutMs } = options;
+  const { handlerTimeoutMs = minIdleMs / 2, closeTimeoutMs = 5_000 } = options;
   checkId("options.group", group);
   checkId("options.consumer", consumer);
   if (typeof handler !== "function") throw new InvalidInputError("options.handler", "must be a function");
@@ -64,7 +65,6 @@ export function checkConsumeOptions(options: ConsumeOptions): ConsumeSettings {
   if (handlerTimeoutMs > minIdleMs / 2)
     throw new InvalidInputError("options.handlerTimeoutMs", "must be at most half of options.minIdleMs");
   checkTimeout("options.closeTimeoutMs", closeTimeoutMs, "from 0");
-  if (timeoutMs !== undefined) checkTimeout("options.timeoutMs", timeoutMs);
   return { group, consumer, handler, concurrency, minIdleMs, handlerTimeoutMs, maxDeliveries, closeTimeoutMs };
 }
 

@@ -27,7 +27,7 @@ const MAX_TEXTS = 2_000;
 
 /**
  * In one step, so that an entry is neither lost nor buried twice: what has been acknowledged meanwhile stays as it is. XACK is last:
- * when something before it is refused, the entry is still pending.
+ * when something before it is refused, the entry is still pending. So it is while the slot moves and a node has one key only.
  */
 const BURY = `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
