@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { QueryRunner } from "typeorm";
 import { migrations } from "../../../../migrations/index.js";
@@ -14,6 +15,7 @@ import { type Environment, type MysqlServer, startMysqlServer } from "../../../.
 import { recordingLogger } from "../../../support/recordingLogger.js";
 import { asAdmin, failureOf, mysqlConfig, timedFailureOf, withDataSource } from "../testDataSource.js";
 import { freshDatabase, schemaOf, withMigrations } from "./freshDatabase.js";
+import { OtherPrograms } from "./otherPrograms.js";
 
 /** As long as a rebuild may take, in a statement that can be stopped. */
 class SleepLong1000000000001 extends SteppedMigration {
@@ -314,6 +316,30 @@ describe("migrations when things go wrong", function () {
     await expectWhole();
   });
 
+  it("count what other programs are about to commit, on a server that defaults to READ COMMITTED", async () => {
+    const lax = await startMysqlServer({ args: ["--transaction-isolation=READ-COMMITTED"] });
+    const programs = new OtherPrograms(lax.environment);
+    try {
+      const send = (sql: string) => withDataSource(lax.environment, {}, (dataSource) => dataSource.query(sql));
+      await withMigrations(lax.environment, migrations.slice(0, -1), (migrator) => migrator.runMigrations());
+      await send("INSERT INTO worker_container (container_id, worker_id) VALUES ('c', 'w')");
+      await send("INSERT INTO meeting_status (meeting_id, enabled) VALUES ('m', 1)");
+      await send("INSERT INTO router_worker (worker_id, router_id) VALUES ('w', 'r')");
+      let running: Promise<unknown> | undefined;
+      await programs.transaction(async (transaction) => {
+        await transaction.query("INSERT INTO router_meeting (router_id, meeting_id, capacity) VALUES ('r', 'm', 40)");
+        running = runMigrations(mysqlConfig(lax.environment));
+        await Promise.race([rowIsWaitedFor(lax), running]);
+      });
+      await running;
+      const [load] = await send("SELECT used FROM worker_load");
+      expect(Number(load.used)).to.equal(40);
+    } finally {
+      await programs.end();
+      await lax.stop();
+    }
+  });
+
   it("come back to triggers that the server refused, and to what counts on them, once it lets them be", async () => {
     const args = ["--log-bin=bin", "--server-id=1", "--log-bin-trust-function-creators=OFF"];
     const strict = await startMysqlServer({ args });
@@ -346,6 +372,15 @@ describe("migrations when things go wrong", function () {
     }
   });
 });
+
+/** Until a statement waits for a row that another transaction holds. */
+function rowIsWaitedFor(server: MysqlServer): Promise<void> {
+  return withDataSource(asAdmin(server), {}, async (admin) => {
+    const sql = "SELECT 1 FROM information_schema.INNODB_TRX WHERE TRX_STATE = 'LOCK WAIT'";
+    // The server shows nothing new to those who ask again within 100 ms.
+    while ((await admin.query(sql)).length === 0) await pause(150);
+  });
+}
 
 /** From the first request that holds `word` on, that connection hears nothing more of the server, not even its end. */
 async function startDeafProxy(port: number, word: string): Promise<{ port: number; close(): void }> {
