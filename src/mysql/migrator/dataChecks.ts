@@ -80,6 +80,8 @@ export async function referenceProblems(
   const [from] = columnsOf(tables.get(child), [key]);
   const [to] = columnsOf(tables.get(parent), [parentKey]);
   if (!from || !to) return [];
+  // Text on one side only: the shape's problems tell of it.
+  if ((from.charset === undefined) !== (to.charset === undefined)) return [];
   const alike = from.collation === to.collation && from.charset === to.charset;
   const value = alike ? `${child}.${key}` : `CONVERT(${child}.${key} USING ${to.charset}) COLLATE ${to.collation}`;
   const names: Names = { child, key, parent, parentKey, where: `p.${parentKey} = ${value}` };

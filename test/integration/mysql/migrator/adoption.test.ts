@@ -126,6 +126,21 @@ describe("adopting a database made by hand", function () {
     ]);
   });
 
+  it("refuses ids that are no text in one of two tables that belong together", async () => {
+    await onDatabase((database) =>
+      createHandmadeTables(database, {
+        columns: {
+          "container_heartbeat.container_id": "varbinary(64) NOT NULL",
+          "router_meeting.container_id": "bigint",
+        },
+      }),
+    );
+    expect(told(await problemsOf(async () => ({})))).to.have.members([
+      "container_heartbeat has the column container_id as varbinary(64), which does not fit into varchar(64)",
+      "router_meeting has the column container_id as bigint, which does not fit into varchar(64)",
+    ]);
+  });
+
   it("refuses a view in a table's place, and foreign keys of the tables that nobody knows", async () => {
     await make();
     await run(
