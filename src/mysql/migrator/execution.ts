@@ -71,12 +71,17 @@ export class Execution {
 
   /** Reading takes longer than most statements of a fresh database, so it is done only where it may show something new. */
   async #schemaFor({ subject }: Step): Promise<LiveSchema> {
-    const stale =
-      subject === ANYTHING ? this.#changed.size > 0 : this.#changed.has(subject) || this.#changed.has(ANYTHING);
-    if (this.#schema && !stale) return this.#schema;
+    if (this.#schema && !this.#hasChanged(subject)) return this.#schema;
     this.#changed.clear();
     this.#schema = await readLiveSchema(this.#session);
     return this.#schema;
+  }
+
+  /** An index is another one once its table is. */
+  #hasChanged(subject: string): boolean {
+    if (subject === ANYTHING) return this.#changed.size > 0;
+    const [table] = subject.split(".") as [string];
+    return [ANYTHING, table, subject].some((each) => this.#changed.has(each));
   }
 
   async #execute(migration: string, statement: Statement): Promise<void> {
