@@ -7,10 +7,10 @@ import { migrations } from "../../../../migrations/index.js";
 import { loadConfig } from "../../../../src/config/index.js";
 import { type Container, createContainer } from "../../../../src/container/container.js";
 import type { DataSource } from "../../../../src/mysql/dataSource.js";
-import { type MigrationOptions, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import { type MigrationOptions, migrationStatus, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { SteppedMigration } from "../../../../src/mysql/migrator/steppedMigration.js";
-import { addIndex, fill } from "../../../../src/mysql/migrator/steps.js";
+import { addIndex, createTable, dropIndex, fill } from "../../../../src/mysql/migrator/steps.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
 import { recordingLogger } from "../../../support/recordingLogger.js";
 import { asAdmin, failureOf, mysqlConfig, timedFailureOf, withDataSource } from "../testDataSource.js";
@@ -25,6 +25,23 @@ class SleepLong1000000000001 extends SteppedMigration {
 
 class IndexNotes1000000000002 extends SteppedMigration {
   readonly upSteps = [addIndex("notes", { name: "idx_notes", unique: false, columns: ["n"] })];
+  readonly downSteps = [];
+}
+
+class MakeNotes1000000000001 extends SteppedMigration {
+  readonly upSteps = [
+    createTable({
+      name: "notes",
+      columns: [{ name: "n", type: "int", nullable: true }],
+      indexes: [{ name: "idx_notes", unique: false, columns: ["n"] }],
+      foreignKeys: [],
+    }),
+  ];
+  readonly downSteps = [];
+}
+
+class UnindexNotes1000000000002 extends SteppedMigration {
+  readonly upSteps = [dropIndex("notes", "idx_notes")];
   readonly downSteps = [];
 }
 
@@ -231,8 +248,8 @@ describe("migrations when things go wrong", function () {
 
   it("notice that the server has lost their connection, though nothing tells them so", async () => {
     await query("CREATE TABLE notes (n int)");
-    const gap = await startDeafProxy(server.port, "SLEEP");
-    const behind = { ...environment, MYSQL_PORT: String(gap.port) };
+    const gap = await startEavesdropper(server.port, "SLEEP", (deafen) => deafen("its"));
+    const behind = { ...environment, MYSQL_PORT: gap.port };
     try {
       const error = await withDataSource(asAdmin(server), {}, (admin) => {
         const kill = async () => {
@@ -276,6 +293,41 @@ describe("migrations when things go wrong", function () {
     expect(told).to.have.length(1);
     await run();
     await expectWhole();
+  });
+
+  it("do not begin when the container that would run them is stopped while it looks which are pending", async () => {
+    let stopping: Promise<void> | undefined;
+    const ear = await startEavesdropper(server.port, "FROM migrations", () => {
+      stopping ??= container.stop();
+    });
+    const behind = { ...environment, MYSQL_PORT: ear.port, REDIS_CLUSTER_ADDRESSES: "127.0.0.1:7000" };
+    const container = createContainer(loadConfig(behind), { migrations: "run", logger: recordingLogger() });
+    try {
+      expect(await failureOf(container.start())).to.include({ code: "ErrStartup", stage: "schema" });
+      await stopping;
+      expect(await query("SHOW TABLES")).to.deep.equal([]);
+    } finally {
+      ear.close();
+    }
+  });
+
+  it("do not keep those who only look waiting for ever when the server freezes", async () => {
+    const gap = await startEavesdropper(server.port, "FROM migrations", (deafen) => deafen("all"));
+    const behind = mysqlConfig({ ...environment, MYSQL_PORT: gap.port });
+    try {
+      const { error, ms } = await timedFailureOf(migrationStatus(behind, { silenceTimeoutMs: 1_000 }));
+      expect(error).to.have.property("code", "ErrDeadlineExceeded");
+      expect(ms).to.be.below(15_000);
+    } finally {
+      gap.close();
+    }
+  });
+
+  it("see in the same run what an earlier one of them made with its table", async () => {
+    await withMigrations(environment, [MakeNotes1000000000001, UnindexNotes1000000000002], (migrator) =>
+      migrator.runMigrations(),
+    );
+    expect(await query("SHOW INDEX FROM notes")).to.deep.equal([]);
   });
 
   it("stop before the next statement when the caller's signal fires, and go on at the next run", async () => {
@@ -382,23 +434,36 @@ function rowIsWaitedFor(server: MysqlServer): Promise<void> {
   });
 }
 
-/** From the first request that holds `word` on, that connection hears nothing more of the server, not even its end. */
-async function startDeafProxy(port: number, word: string): Promise<{ port: number; close(): void }> {
+/** Who hears nothing more of the server, not even its end: the connection that sent something, or all of them. */
+type Deafen = (whose: "its" | "all") => void;
+
+/** Passes everything on, and calls `heard` before each request that holds `word`. */
+async function startEavesdropper(port: number, word: string, heard: (deafen: Deafen) => void): Promise<Eavesdropper> {
+  let allDeaf = false;
   const listener = createServer((client) => {
     const upstream = connect(port, "127.0.0.1");
-    let deaf = false;
+    let isDeaf = false;
+    const deafen: Deafen = (whose) => {
+      isDeaf = true;
+      allDeaf ||= whose === "all";
+    };
     for (const socket of [client, upstream]) socket.on("error", () => undefined);
     client.on("data", (data) => {
-      deaf ||= data.includes(word);
+      if (data.includes(word)) heard(deafen);
       upstream.write(data);
     });
     client.on("close", () => upstream.destroy());
-    upstream.on("data", (data) => !deaf && client.write(data));
-    upstream.on("close", () => !deaf && client.destroy());
+    upstream.on("data", (data) => !isDeaf && !allDeaf && client.write(data));
+    upstream.on("close", () => !isDeaf && !allDeaf && client.destroy());
   });
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
-  return { port: (listener.address() as AddressInfo).port, close: () => void listener.close() };
+  return { port: String((listener.address() as AddressInfo).port), close: () => void listener.close() };
+}
+
+interface Eavesdropper {
+  readonly port: string;
+  close(): void;
 }
 
 async function timed(promise: Promise<unknown>): Promise<number> {
