@@ -1,6 +1,6 @@
 import { type Edge, liveKeyOf, mustBeDropped } from "./edges.js";
 import type { LiveColumn, LiveForeignKey, LiveSchema } from "./liveSchema.js";
-import type { Statement, Step } from "./step.js";
+import { ANYTHING, type Statement, type Step, TRIGGERS_NOT_ALLOWED } from "./step.js";
 import { COLLATION, type TableDefinition } from "./tableDefinition.js";
 
 /**
@@ -8,8 +8,6 @@ import { COLLATION, type TableDefinition } from "./tableDefinition.js";
  * it does: a parent's DELETE takes its children along, and a child without its parent is refused.
  */
 
-/** The server writes a binary log and lets only some users create triggers. */
-const NOT_ALLOWED = 1419;
 const REFUSED =
   "The server refuses triggers (1419): while the tables are adopted, the foreign keys of those being changed do not hold; " +
   "what a DELETE would have taken along meanwhile is deleted at the end";
@@ -53,7 +51,7 @@ export function dropGuard(table: string, event: Guarded, create: Step): Step {
   const sql = `DROP TRIGGER IF EXISTS ${guardName(table, event)}`;
   return {
     text: sql,
-    subject: "*",
+    subject: ANYTHING,
     pending: (schema) => (has(schema, table, event) || create.pending(schema) ? trigger(sql, table) : undefined),
   };
 }
@@ -72,8 +70,8 @@ function guard(
   const create = `CREATE TRIGGER ${guardName(table, event)} BEFORE ${event.toUpperCase()} ON ${table} FOR EACH ROW`;
   return {
     text: create,
-    subject: "*",
-    refusable: { errno: NOT_ALLOWED, warning: REFUSED },
+    subject: ANYTHING,
+    refusable: { errno: TRIGGERS_NOT_ALLOWED, warning: REFUSED },
     pending: (schema) => {
       if (has(schema, table, event)) return undefined;
       const bodies = edges

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { AdoptionError, type AdoptionProblem } from "../../../../src/errors.js";
-import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import { planMigrations, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
 import { RunningServices } from "../repositories/runningServices.js";
 import { failureOf, mysqlConfig, withDataSource } from "../testDataSource.js";
@@ -84,6 +85,19 @@ describe("adopting a database made by hand", function () {
         .map(([table]) => table);
       expect(emptied).to.have.length(10);
     });
+  });
+
+  it("sends exactly the statements that were planned", async () => {
+    await make({ withoutForeignKeys: ["router_worker"] });
+    const plan = await planMigrations(mysqlConfig(environment));
+    const told: unknown[] = [];
+    const onProgress = (event: MigrationEvent) => {
+      if (event.kind === "statement") told.push([event.sql, event.blocks, event.rebuilds]);
+    };
+    await runMigrations(mysqlConfig(environment), { onProgress });
+    expect(told).to.deep.equal(
+      plan.flatMap(({ statements }) => statements.map(({ sql, blocks, rebuilds }) => [sql, blocks, rebuilds])),
+    );
   });
 
   it("refuses every difference it cannot live with, together", async () => {
