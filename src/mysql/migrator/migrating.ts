@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { Execution } from "./execution.js";
 import { releaseLock, takeLock } from "./lock.js";
+import { Patience } from "./patience.js";
 import type { Tell } from "./progress.js";
 import { MigratorSession } from "./session.js";
 import { aborted, Watch } from "./watch.js";
@@ -17,6 +18,7 @@ export interface MigratingOptions {
 /** What works on the database while the lock is held. */
 export interface Migrating {
   readonly session: MigratorSession;
+  readonly patience: Patience;
   readonly execution: Execution;
   readonly tell: Tell;
 }
@@ -27,12 +29,13 @@ export function withMigratorSession<T>(
   options: MigratingOptions,
   work: (migrating: Migrating) => Promise<T>,
 ): Promise<T> {
-  const { tell, lockTimeoutMs = 60_000, blockedTimeoutMs = 60_000 } = options;
+  const { tell, lockTimeoutMs = 60_000 } = options;
   const database = String(dataSource.options.database);
   return withWatchedSession(dataSource, options, async (session, watch) => {
     await takeLock(session, { database, timeoutMs: lockTimeoutMs, tell, check: () => watch.throwIfAborted() });
-    const execution = new Execution(session, watch, { tell, blockedTimeoutMs });
-    const result = await work({ session, execution, tell });
+    const patience = new Patience(session, watch, options);
+    const execution = new Execution(session, patience, tell);
+    const result = await work({ session, patience, execution, tell });
     // Sooner than by the end of the connection; that frees it too, should this fail.
     await releaseLock(session, database).catch(() => undefined);
     return result;

@@ -8,12 +8,14 @@ import { applyPending } from "./applying.js";
 import { type Drift, findDrift } from "./drift.js";
 import { compareHistory, readHistory } from "./history.js";
 import { withMigratorSession, withWatchedSession } from "./migrating.js";
+import { Patience } from "./patience.js";
 import { type MigrationPlan, planPending } from "./plan.js";
 import type { MigrationEvent, Tell } from "./progress.js";
 import { revertLast } from "./reverting.js";
 import type { MigratorSession } from "./session.js";
 import { type MigrationStatus, statusOf } from "./status.js";
 import type { SteppedMigration } from "./steppedMigration.js";
+import type { Watch } from "./watch.js";
 
 export interface MigrationOptions {
   readonly logger?: Logger;
@@ -79,11 +81,14 @@ export function migrationStatus(config: Config, options: MigrationOptions = {}):
 
 /**
  * What `runMigrations` would do now, statement by statement. Reads only, without the lock.
- * @throws MigrationHistoryError, AdoptionError as `runMigrations` does
+ * @throws MigrationHistoryError, AdoptionError, MigrationBlockedError as `runMigrations` does
  */
 export function planMigrations(config: Config, options: MigrationOptions = {}): Promise<MigrationPlan[]> {
   return withMigrator(config, options, (dataSource) =>
-    reading(dataSource, options, (session) => planPending(session, known(dataSource))),
+    reading(dataSource, options, (session, watch) => {
+      const patience = new Patience(session, watch, { ...options, tell: teller(options) });
+      return planPending(session, patience, known(dataSource));
+    }),
   );
 }
 
@@ -142,7 +147,7 @@ function up(dataSource: DataSource, options: MigrationOptions, how = { fake: fal
 function reading<T>(
   dataSource: DataSource,
   options: MigrationOptions,
-  use: (session: MigratorSession) => Promise<T>,
+  use: (session: MigratorSession, watch: Watch) => Promise<T>,
 ): Promise<T> {
   return withWatchedSession(dataSource, { ...options, tell: teller(options) }, use);
 }

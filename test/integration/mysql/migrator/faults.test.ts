@@ -7,7 +7,12 @@ import { migrations } from "../../../../migrations/index.js";
 import { loadConfig } from "../../../../src/config/index.js";
 import { type Container, createContainer } from "../../../../src/container/container.js";
 import type { DataSource } from "../../../../src/mysql/dataSource.js";
-import { type MigrationOptions, migrationStatus, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import {
+  type MigrationOptions,
+  migrationStatus,
+  planMigrations,
+  runMigrations,
+} from "../../../../src/mysql/migrator/migrator.js";
 import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { SteppedMigration } from "../../../../src/mysql/migrator/steppedMigration.js";
 import { addIndex, createTable, dropIndex, fill } from "../../../../src/mysql/migrator/steps.js";
@@ -179,6 +184,26 @@ describe("migrations when things go wrong", function () {
       expect(retries[0]?.message).to.include(`in use by connection ${id} (admin@`);
       for (const ms of await Promise.all(reads)) expect(ms).to.be.below(5_000);
       expect(reads).to.have.length(1);
+    }));
+
+  it("wait for a table that others have locked when the rows are checked, to plan and to run, and name it when it is too long", () =>
+    withDataSource(environment, {}, async (dataSource) => {
+      await withMigrations(environment, migrations.slice(0, 1), (migrator) => migrator.runMigrations());
+      const holder = dataSource.createQueryRunner();
+      for (const way of [planMigrations, runMigrations]) {
+        await holder.query("LOCK TABLES router_meeting WRITE");
+        const error = await failureOf(way(mysqlConfig(environment), { blockedTimeoutMs: 1 }));
+        expect(error).to.include({ code: "ErrMigrationBlocked", table: "router_meeting" });
+        const freed: Promise<unknown>[] = [];
+        const onProgress = (event: MigrationEvent) => {
+          if (event.kind === "retrying" && event.attempt === 2) freed.push(holder.query("UNLOCK TABLES"));
+        };
+        await way(mysqlConfig(environment), { onProgress });
+        expect(freed).to.have.length(1);
+        await Promise.all(freed);
+      }
+      await holder.release();
+      await expectWhole();
     }));
 
   it("give up with a typed error that names the table and, where that may be seen, who holds it", () =>
