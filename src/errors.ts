@@ -154,7 +154,7 @@ export class MigrationFailedError extends DataError {
   }
 }
 
-/** Others used a table for as long as a migration's statement may be kept waiting. */
+/** Others used a table for as long as a statement may be kept waiting. `migration` is `migrations` for the checks before the first. */
 export class MigrationBlockedError extends DataError {
   readonly code = "ErrMigrationBlocked";
   /** @param by who uses it, as text; empty where that cannot be seen */
@@ -166,7 +166,7 @@ export class MigrationBlockedError extends DataError {
   ) {
     const hint = by ? "" : " (with the privilege PROCESS the migrating user sees by whom)";
     super(
-      `${migration} could not change ${table}, which was in use all the time${by}${hint}. ` +
+      `${migration} could not get at ${table}, which was in use all the time${by}${hint}. ` +
         "End what holds it, a transaction left open most likely, and run the migrations again to go on from there",
       options,
     );

@@ -36,7 +36,8 @@ Exit codes:
   5    the server cannot be reached, does not let the user in, or was lost
   6    a statement failed
   130  stopped by Ctrl-C (143: by SIGTERM); what was done stays
-After 4, 5, 6 and 130 run the same command again: it goes on from where it was.`;
+After 4, 5, 6 and 130 run the same command again: it goes on from where it was. But down counts anew each time: see in
+status how many are left to take back.`;
 
 const REFUSALS = [MigrationHistoryError, AdoptionError, DataLossError];
 const BLOCKS = [MigrationLockError, MigrationBlockedError];

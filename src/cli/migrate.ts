@@ -136,7 +136,9 @@ function runningWith({ reporter, logger }: Context, options: RunOptions, { signa
 }
 
 async function tellWhatIsLeft({ config, reporter, logger }: Context, error: OperationAbortedError): Promise<void> {
-  const statuses = await migrationStatus(config, { logger });
+  // What could not be asked, of a server that froze perhaps, must not hide that the run was stopped.
+  const statuses = await migrationStatus(config, { logger }).catch(() => undefined);
+  if (!statuses) return reporter.failure(error);
   const left = statuses.filter(({ state }) => state !== "applied").map(({ name }) => name);
   reporter.failure(error, { details: `Not applied: ${left.join(", ") || "none"}`, data: { left } });
 }

@@ -221,6 +221,7 @@ class DataContainer implements Container {
     const pending = await listPending(dataSource, timeoutMs);
     if (pending.length === 0) return false;
     if (this.#migrations === "refuse") throw new PendingMigrationsError(pending);
+    this.#requireStart();
     this.#migrating = new AbortController();
     await runMigrations(this.#config, { logger: this.logger, signal: this.#migrating.signal });
     return true;

@@ -6,6 +6,8 @@ import type { MysqlConfig } from "../config/types.js";
  */
 export function sessionSql({ collation, queryTimeoutMs }: MysqlConfig, statementTimeoutMs: number | undefined): string {
   const settings = [
+    // Where a server has it off, single statements would be undone when their connection closes.
+    "autocommit = 1",
     `collation_connection = ${checkedCollation(collation)}`,
     "time_zone = '+00:00'",
     "sql_mode = 'STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",

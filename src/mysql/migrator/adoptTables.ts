@@ -12,22 +12,8 @@ import type { TableDefinition } from "./tableDefinition.js";
 export function adoptTables(definitions: readonly TableDefinition[]): Step[] {
   const edges = edgesOf(definitions);
   const guards = definitions.flatMap((table) => [
-    {
-      table: table.name,
-      event: "delete" as const,
-      step: guardDeletes(
-        table,
-        edges.filter((edge) => edge.parent === table),
-      ),
-    },
-    {
-      table: table.name,
-      event: "insert" as const,
-      step: guardInserts(
-        table,
-        edges.filter((edge) => edge.child === table),
-      ),
-    },
+    { table: table.name, event: "delete" as const, step: guardDeletes(table, edges) },
+    { table: table.name, event: "insert" as const, step: guardInserts(table, edges) },
   ]);
   return [
     ...guards.map(({ step }) => step),

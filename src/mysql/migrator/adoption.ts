@@ -1,16 +1,19 @@
 import { AdoptionError, type AdoptionProblem } from "../../errors.js";
-import { referenceProblems, uniqueProblems } from "./dataChecks.js";
+import { type Ask, referenceProblems, uniqueProblems } from "./dataChecks.js";
+import { HISTORY } from "./history.js";
 import type { LiveSchema } from "./liveSchema.js";
 import type { Need } from "./needs.js";
-import type { Queryable } from "./schemaReader.js";
+import type { Patience } from "./patience.js";
 import { type ShapeContext, shapeProblems } from "./shape.js";
 
 /**
  * Refuses a database whose tables or rows stand in the way of `needs`, telling everything at once. Reads only.
  * @throws AdoptionError
+ * @throws MigrationBlockedError when others kept a table from being looked at
  */
-export async function refuseUnfit(database: Queryable, schema: LiveSchema, needs: readonly Need[]): Promise<void> {
-  const problems = [...problemsOfShape(schema, needs), ...(await problemsOfRows(database, schema, needs))];
+export async function refuseUnfit(patience: Patience, schema: LiveSchema, needs: readonly Need[]): Promise<void> {
+  const ask: Ask = (table, sql) => patience.query({ migration: HISTORY, table }, sql);
+  const problems = [...problemsOfShape(schema, needs), ...(await problemsOfRows(ask, schema, needs))];
   if (problems.length > 0) throw new AdoptionError(problems);
 }
 
@@ -23,15 +26,11 @@ function problemsOfShape(schema: LiveSchema, needs: readonly Need[]): AdoptionPr
 }
 
 /** Where the columns are missing, that was told already. */
-async function problemsOfRows(
-  database: Queryable,
-  schema: LiveSchema,
-  needs: readonly Need[],
-): Promise<AdoptionProblem[]> {
+async function problemsOfRows(ask: Ask, schema: LiveSchema, needs: readonly Need[]): Promise<AdoptionProblem[]> {
   const problems: AdoptionProblem[] = [];
   for (const need of needs) {
-    if (need.kind === "unique") problems.push(...(await uniqueProblems(database, schema, need)));
-    if (need.kind === "reference") problems.push(...(await referenceProblems(database, schema, need)));
+    if (need.kind === "unique") problems.push(...(await uniqueProblems(ask, schema, need)));
+    if (need.kind === "reference") problems.push(...(await referenceProblems(ask, schema, need)));
   }
   return problems;
 }

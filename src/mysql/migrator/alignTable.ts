@@ -1,11 +1,8 @@
 import { type Edge, liveKeyOf, mustBeDropped } from "./edges.js";
 import { asKeyed, changedColumns, indexChanges, isInOrder } from "./fit.js";
 import type { LiveSchema, LiveTable } from "./liveSchema.js";
-import type { Statement, Step } from "./step.js";
+import { ANYTHING, COPYING, ONLINE, type Statement, type Step } from "./step.js";
 import { CHARSET, COLLATION, columnSql, createTableSql, indexSql, type TableDefinition } from "./tableDefinition.js";
-
-const ONLINE = "ALGORITHM=INPLACE, LOCK=NONE";
-const REBUILT = "ALGORITHM=COPY, LOCK=SHARED";
 
 /**
  * Brings an existing table to its definition in one ALTER: columns, their order, keys' names and missing indexes, defaults.
@@ -14,7 +11,7 @@ const REBUILT = "ALGORITHM=COPY, LOCK=SHARED";
 export function alignTable(definition: TableDefinition, edges: readonly Edge[]): Step {
   return {
     text: `ALIGN ${createTableSql(definition)}`,
-    subject: "*",
+    subject: ANYTHING,
     needs: [{ kind: "shape", definition }, ...uniqueNeeds(definition), ...referenceNeeds(definition)],
     pending: (schema) => {
       const live = schema.tables.get(definition.name);
@@ -39,7 +36,7 @@ function alignment(
   if (clauses.length === 0) return undefined;
   const alter = (how: string) => `ALTER TABLE ${definition.name} ${[...clauses, how].join(", ")}`;
   const copy: Statement = {
-    sql: alter(REBUILT),
+    sql: alter(COPYING),
     table: definition.name,
     blocks: "writers",
     rebuilds: true,

@@ -32,9 +32,9 @@ export async function applyPending(
 }
 
 /** All that stands in the way is told before anything is changed. */
-async function requireFit({ session }: Migrating, pending: readonly Standing[]): Promise<void> {
+async function requireFit({ session, patience }: Migrating, pending: readonly Standing[]): Promise<void> {
   const needs = needsOf(pending);
-  if (needs.length > 0) await refuseUnfit(session, await readLiveSchema(session), needs);
+  if (needs.length > 0) await refuseUnfit(patience, await readLiveSchema(session), needs);
 }
 
 async function apply({ execution, tell }: Migrating, standing: Standing, fake: boolean): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Edge, liveKeyOf, mustBeDropped } from "./edges.js";
 import type { LiveColumn, LiveForeignKey, LiveSchema } from "./liveSchema.js";
-import type { Statement, Step } from "./step.js";
+import { ANYTHING, type Statement, type Step, TRIGGERS_NOT_ALLOWED } from "./step.js";
 import { COLLATION, type TableDefinition } from "./tableDefinition.js";
 
 /**
@@ -8,8 +8,6 @@ import { COLLATION, type TableDefinition } from "./tableDefinition.js";
  * it does: a parent's DELETE takes its children along, and a child without its parent is refused.
  */
 
-/** The server writes a binary log and lets only some users create triggers. */
-const NOT_ALLOWED = 1419;
 const REFUSED =
   "The server refuses triggers (1419): while the tables are adopted, the foreign keys of those being changed do not hold; " +
   "what a DELETE would have taken along meanwhile is deleted at the end";
@@ -18,9 +16,17 @@ type Guarded = "delete" | "insert";
 
 export const guardName = (table: string, event: Guarded) => `adopting_${table}_${event}`;
 
-/** `edges` lead to `parent`. Comparing is quick in each state since children are changed first. */
+/**
+ * Comparing is quick in each state since children are changed first. A foreign key that holds all the time is stood in for too
+ * where its cascade has to go on to one that does not: the engine's own cascade would fire no trigger there.
+ */
 export function guardDeletes(parent: TableDefinition, edges: readonly Edge[]): Step {
-  return guard(parent.name, "delete", edges, (edge, key) => {
+  const isStoodInFor = (edge: Edge, schema: LiveSchema): boolean =>
+    mustBeDropped(edge, schema) ||
+    (liveKeyOf(edge, schema)?.onDelete === "CASCADE" &&
+      edges.some((next) => next.parent === edge.child && isStoodInFor(next, schema)));
+  const own = edges.filter((edge) => edge.parent === parent);
+  return guard({ table: parent.name, event: "delete", edges: own, isStoodInFor }, (edge, key) => {
     const [child, column] = [edge.child.name, edge.key.column];
     const where = `${column} = OLD.${edge.key.references.column}`;
     if (key.onDelete === "CASCADE") return `DELETE FROM ${child} WHERE ${where};`;
@@ -31,9 +37,10 @@ export function guardDeletes(parent: TableDefinition, edges: readonly Edge[]): S
 
 const lettingGo = (child: string, key: string, where: string) => `UPDATE ${child} SET ${key} = NULL WHERE ${where};`;
 
-/** `edges` lead from `child`. */
 export function guardInserts(child: TableDefinition, edges: readonly Edge[]): Step {
-  return guard(child.name, "insert", edges, ({ key: { column, references } }, _, schema) => {
+  const own = edges.filter((edge) => edge.child === child);
+  const guarded = { table: child.name, event: "insert", edges: own, isStoodInFor: mustBeDropped } as const;
+  return guard(guarded, ({ key: { column, references } }, _, schema) => {
     const parentColumn = schema.tables.get(references.table)?.columns.find(({ name }) => name === references.column);
     return parentColumn ? checkParent(column, references, parentColumn) : "";
   });
@@ -44,26 +51,31 @@ export function dropGuard(table: string, event: Guarded, create: Step): Step {
   const sql = `DROP TRIGGER IF EXISTS ${guardName(table, event)}`;
   return {
     text: sql,
-    subject: "*",
+    subject: ANYTHING,
     pending: (schema) => (has(schema, table, event) || create.pending(schema) ? trigger(sql, table) : undefined),
   };
 }
 
+interface GuardOptions {
+  readonly table: string;
+  readonly event: Guarded;
+  readonly edges: readonly Edge[];
+  readonly isStoodInFor: (edge: Edge, schema: LiveSchema) => boolean;
+}
+
 function guard(
-  table: string,
-  event: Guarded,
-  edges: readonly Edge[],
+  { table, event, edges, isStoodInFor }: GuardOptions,
   bodyOf: (edge: Edge, key: LiveForeignKey, schema: LiveSchema) => string,
 ): Step {
   const create = `CREATE TRIGGER ${guardName(table, event)} BEFORE ${event.toUpperCase()} ON ${table} FOR EACH ROW`;
   return {
     text: create,
-    subject: "*",
-    refusable: { errno: NOT_ALLOWED, warning: REFUSED },
+    subject: ANYTHING,
+    refusable: { errno: TRIGGERS_NOT_ALLOWED, warning: REFUSED },
     pending: (schema) => {
       if (has(schema, table, event)) return undefined;
       const bodies = edges
-        .filter((edge) => mustBeDropped(edge, schema))
+        .filter((edge) => isStoodInFor(edge, schema))
         .flatMap((edge) => {
           const key = liveKeyOf(edge, schema);
           return key ? [bodyOf(edge, key, schema)] : [];

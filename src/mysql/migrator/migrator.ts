@@ -7,12 +7,15 @@ import { closeDataSource, openDataSource } from "../opening.js";
 import { applyPending } from "./applying.js";
 import { type Drift, findDrift } from "./drift.js";
 import { compareHistory, readHistory } from "./history.js";
-import { withMigratorSession } from "./migrating.js";
+import { withMigratorSession, withWatchedSession } from "./migrating.js";
+import { Patience } from "./patience.js";
 import { type MigrationPlan, planPending } from "./plan.js";
 import type { MigrationEvent, Tell } from "./progress.js";
 import { revertLast } from "./reverting.js";
+import type { MigratorSession } from "./session.js";
 import { type MigrationStatus, statusOf } from "./status.js";
 import type { SteppedMigration } from "./steppedMigration.js";
+import type { Watch } from "./watch.js";
 
 export interface MigrationOptions {
   readonly logger?: Logger;
@@ -45,6 +48,7 @@ const LEVELS: Partial<Record<MigrationEvent["kind"], "debug" | "warn">> = { runn
 /**
  * Brings the database up to date and returns the names of what it applied. Several processes may do so at once: one works,
  * the others wait and find nothing left. Without limits on statements; a run that was killed is gone on with by the next.
+ * @throws InvalidInputError when a time of `options` is out of its bounds
  * @throws MysqlPingError when the server does not answer within the connect timeout
  * @throws MigrationLockError when another process held the lock for `lockTimeoutMs`
  * @throws MigrationHistoryError when what was applied does not fit this version; nothing is changed
@@ -70,22 +74,27 @@ export async function revertMigrations(config: Config, count = 1, options: Rever
 
 /** What each migration's state is, also those that this version does not have. Reads only, without the lock. */
 export function migrationStatus(config: Config, options: MigrationOptions = {}): Promise<MigrationStatus[]> {
-  return withMigrator(config, options, async (dataSource) =>
-    statusOf(known(dataSource), await readHistory(dataSource)),
+  return withMigrator(config, options, (dataSource) =>
+    reading(dataSource, options, async (session) => statusOf(known(dataSource), await readHistory(session))),
   );
 }
 
 /**
  * What `runMigrations` would do now, statement by statement. Reads only, without the lock.
- * @throws MigrationHistoryError, AdoptionError as `runMigrations` does
+ * @throws MigrationHistoryError, AdoptionError, MigrationBlockedError as `runMigrations` does
  */
 export function planMigrations(config: Config, options: MigrationOptions = {}): Promise<MigrationPlan[]> {
-  return withMigrator(config, options, (dataSource) => planPending(dataSource, known(dataSource)));
+  return withMigrator(config, options, (dataSource) =>
+    reading(dataSource, options, (session, watch) => {
+      const patience = new Patience(session, watch, { ...options, tell: teller(options) });
+      return planPending(session, patience, known(dataSource));
+    }),
+  );
 }
 
 /** How the schema differs from what this version's migrations make. Reads only, without the lock. */
 export function checkSchema(config: Config, options: MigrationOptions = {}): Promise<Drift> {
-  return withMigrator(config, options, findDrift);
+  return withMigrator(config, options, (dataSource) => reading(dataSource, options, findDrift));
 }
 
 /**
@@ -99,6 +108,7 @@ export async function pendingMigrations(dataSource: DataSource): Promise<string[
 
 /** A DataSource for migrations, TypeORM's command line included, whose run, revert and show go the same way as the functions above. */
 export function createMigrationDataSource(config: Config, options: MigrationOptions = {}): DataSource {
+  checkTimes(options);
   const { logger } = options;
   const { migrationCredentials: credentials = config.mysql.credentials } = config.mysql;
   const mysql = { ...config.mysql, credentials };
@@ -116,6 +126,13 @@ export function createMigrationDataSource(config: Config, options: MigrationOpti
   return dataSource;
 }
 
+function checkTimes(options: MigrationOptions): void {
+  for (const option of ["lockTimeoutMs", "blockedTimeoutMs", "silenceTimeoutMs"] as const) {
+    const { [option]: ms = 0 } = options;
+    if (!(ms >= 0 && ms < 2 ** 31)) throw new InvalidInputError(option, "must be from 0 to below 2^31 milliseconds");
+  }
+}
+
 /** TypeORM's instances of the classes it was given, in order. */
 function known(dataSource: DataSource): SteppedMigration[] {
   const migrations = dataSource.migrations as SteppedMigration[];
@@ -125,6 +142,14 @@ function known(dataSource: DataSource): SteppedMigration[] {
 function up(dataSource: DataSource, options: MigrationOptions, how = { fake: false }): Promise<string[]> {
   const tell = teller(options);
   return withMigratorSession(dataSource, { ...options, tell }, (run) => applyPending(run, known(dataSource), how));
+}
+
+function reading<T>(
+  dataSource: DataSource,
+  options: MigrationOptions,
+  use: (session: MigratorSession, watch: Watch) => Promise<T>,
+): Promise<T> {
+  return withWatchedSession(dataSource, { ...options, tell: teller(options) }, use);
 }
 
 function down(dataSource: DataSource, count: number, options: RevertOptions): Promise<string[]> {

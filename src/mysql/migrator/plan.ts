@@ -1,6 +1,7 @@
 import { refuseUnfit } from "./adoption.js";
 import { compareHistory, HISTORY, historyTable, needsOf, readHistory } from "./history.js";
 import type { TableSize } from "./liveSchema.js";
+import type { Patience } from "./patience.js";
 import { type Queryable, readLiveSchema, readTableSizes } from "./schemaReader.js";
 import type { Blocks, Step } from "./step.js";
 import type { SteppedMigration } from "./steppedMigration.js";
@@ -26,13 +27,14 @@ export interface MigrationPlan {
 /** What applying the pending migrations would do. Reads only. */
 export async function planPending(
   queryable: Queryable,
+  patience: Patience,
   migrations: readonly SteppedMigration[],
 ): Promise<MigrationPlan[]> {
   const standings = compareHistory(migrations, await readHistory(queryable));
   const pending = standings.filter(({ state }) => state !== "applied");
   if (pending.length === 0) return [];
   const schema = await readLiveSchema(queryable);
-  await refuseUnfit(queryable, schema, needsOf(pending));
+  await refuseUnfit(patience, schema, needsOf(pending));
   const sizes = await readTableSizes(queryable);
   const planned = (steps: readonly Step[]): PlannedStatement[] =>
     steps.flatMap((step) => {

@@ -1,10 +1,8 @@
 import { type Edge, isUnsettled, liveKeyOf } from "./edges.js";
 import { guardName } from "./guards.js";
 import type { LiveForeignKey, LiveSchema } from "./liveSchema.js";
-import type { Step } from "./step.js";
+import { ANYTHING, ONLINE, type Step } from "./step.js";
 import { foreignKeySql } from "./tableDefinition.js";
-
-const ONLINE = "ALGORITHM=INPLACE, LOCK=NONE";
 
 /** The steps that give an edge its foreign key, by name and actions, once both ends have their columns. */
 export function restoreForeignKey(edge: Edge): Step[] {
@@ -17,7 +15,7 @@ function dropWrongKey(edge: Edge): Step {
   const sql = `ALTER TABLE ${child.name} DROP FOREIGN KEY ${key.name}, ${ONLINE}`;
   return {
     text: sql,
-    subject: "*",
+    subject: ANYTHING,
     pending: (schema) => {
       const live = liveKeyOf(edge, schema);
       const isWrong = live?.name === key.name && !isRight(edge, live) && !isGone(edge, schema);
@@ -38,7 +36,7 @@ function sweepOrphans(edge: Edge): Step {
   const sql = edge.key.onDelete === "CASCADE" ? remove : letGo;
   return {
     text: sql,
-    subject: "*",
+    subject: ANYTHING,
     pending: (schema) =>
       lacks(edge, schema) && !isGuarded(edge, schema)
         ? { sql, table: child, blocks: "writers", rebuilds: false }
@@ -56,7 +54,7 @@ function addKey(edge: Edge): Step {
   const add = `ADD ${foreignKeySql(key)}`;
   return {
     text: `ALTER TABLE ${child.name} ${add}`,
-    subject: "*",
+    subject: ANYTHING,
     pending: (schema) => {
       const live = liveKeyOf(edge, schema);
       if (!existsIn(schema, edge) || (live && isRight(edge, live) && !isGone(edge, schema))) return undefined;

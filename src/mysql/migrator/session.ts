@@ -8,6 +8,8 @@ import type { Lease } from "../lease.js";
  */
 const SETTINGS =
   "SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 /*!80000 , information_schema_stats_expiry = 0 */";
+/** What is read to be written elsewhere stays locked until it is: in READ COMMITTED a count would miss what is written meanwhile. */
+const ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 /** The one connection that migrates; it holds the lock, so whoever loses it cannot go on. */
 export class MigratorSession {
@@ -29,6 +31,7 @@ export class MigratorSession {
 
   async setUp(): Promise<void> {
     await this.query(SETTINGS);
+    await this.query(ISOLATION);
     const [row] = await this.query<{ id: unknown }>("SELECT CONNECTION_ID() AS id");
     this.connectionId = Number(row?.id);
   }

@@ -4,6 +4,13 @@ import type { Need } from "./needs.js";
 /** The subject of a step that looks at more than one thing: the schema is read again after any statement. */
 export const ANYTHING = "*";
 
+export const ONLINE = "ALGORITHM=INPLACE, LOCK=NONE";
+/** Where the engine cannot do it online: rows are copied, and their writers wait. */
+export const COPYING = "ALGORITHM=COPY, LOCK=SHARED";
+
+/** The server writes a binary log and lets only some users create triggers. */
+export const TRIGGERS_NOT_ALLOWED = 1419;
+
 /** Whose statements on the same table wait while this one runs. Each DDL statement also needs its table alone for a moment. */
 export type Blocks = "nobody" | "writers" | "everyone";
 

@@ -1,5 +1,5 @@
 import { indexOf, type LiveTable, type LiveTrigger, primaryKeyOf } from "./liveSchema.js";
-import type { Statement, Step } from "./step.js";
+import { COPYING, ONLINE, type Statement, type Step, TRIGGERS_NOT_ALLOWED } from "./step.js";
 import {
   type ColumnDefinition,
   columnSql,
@@ -10,10 +10,6 @@ import {
 } from "./tableDefinition.js";
 
 /** The steps that migrations are made of. Each says of itself what is still missing, so each may be run again. */
-
-const ONLINE = "ALGORITHM=INPLACE, LOCK=NONE";
-/** Where the engine cannot do it online: rows are copied, and their writers wait. */
-const COPYING = "ALGORITHM=COPY, LOCK=SHARED";
 
 /** Creates a table that is missing, and leaves one that is there alone. */
 export function createTable(definition: TableDefinition): Step {
@@ -86,9 +82,6 @@ export interface TriggerDefinition extends LiveTrigger {
   /** What to say where the server lets this user create no trigger (1419). */
   readonly refused: string;
 }
-
-/** The server writes a binary log and lets only some users create triggers. */
-const TRIGGERS_NOT_ALLOWED = 1419;
 
 /** Two steps, as MySQL cannot replace a trigger: one of this name that does something else goes first. */
 export function createTrigger(definition: TriggerDefinition): readonly Step[] {

@@ -61,15 +61,17 @@ export class Watch {
     options.interrupt?.addEventListener("abort", this.#interrupt, { once: true });
   }
 
-  /** Tells of `work` while `run` takes long. @throws OperationAbortedError when the caller's signal ended it */
+  /** The caller has ended the run at once: whatever failed since then did so for that. */
+  get isInterrupted(): boolean {
+    return this.#options.interrupt?.aborted ?? false;
+  }
+
+  /** Tells of `work` while `run` takes long. @throws OperationAbortedError when one of the caller's signals has fired */
   async during<T>(work: Work, run: () => Promise<T>): Promise<T> {
     this.throwIfAborted();
     this.#work = { ...work, since: performance.now() };
     try {
       return await run();
-    } catch (error) {
-      if (this.#options.interrupt?.aborted) throw aborted();
-      throw error;
     } finally {
       this.#work = undefined;
     }
@@ -77,7 +79,7 @@ export class Watch {
 
   /** @throws OperationAbortedError when one of the caller's signals has fired */
   throwIfAborted(): void {
-    if (this.#options.signal?.aborted || this.#options.interrupt?.aborted) throw aborted();
+    if (this.#options.signal?.aborted || this.isInterrupted) throw aborted();
   }
 
   /** Waits between two attempts. @throws OperationAbortedError when one of the caller's signals fires */
@@ -164,7 +166,7 @@ export class Watch {
   }
 }
 
-function aborted(): DataError {
+export function aborted(): DataError {
   return new OperationAbortedError("The migrations were interrupted; run them again to go on from where they are");
 }
 

@@ -181,7 +181,7 @@ describe("doordarshan-data migrate", function () {
     await whileInUse(async () => {
       const blocked = await run("up", "--blocked-timeout", "1");
       expect(blocked).to.include({ exit: 4, stdout: "" });
-      expect(blocked.stderr).to.match(/^error: AddPrimaryKeys\d+ could not change router_meeting/m);
+      expect(blocked.stderr).to.match(/^error: AddPrimaryKeys\d+ could not get at router_meeting/m);
     });
     expect((await run("up")).exit).to.equal(0);
   });

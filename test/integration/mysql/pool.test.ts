@@ -54,6 +54,18 @@ describe("the pooled DataSource", function () {
       },
     ));
 
+  it("commits what a single statement wrote, on a server that has autocommit off", async () => {
+    const manual = await startMysqlServer({ args: ["--autocommit=0"] });
+    try {
+      const send = (sql: string) => withDataSource(manual.environment, {}, (dataSource) => dataSource.query(sql));
+      await send("CREATE TABLE kept (n int)");
+      await send("INSERT INTO kept VALUES (1)");
+      expect(await send("SELECT n FROM kept")).to.deep.equal([{ n: 1 }]);
+    } finally {
+      await manual.stop();
+    }
+  });
+
   it("keeps big numbers exact and reads no file of the client", () =>
     withDataSource(server.environment, {}, async (dataSource) => {
       const [row]: unknown[] = await dataSource.query("SELECT 1732312345678901234 AS n");

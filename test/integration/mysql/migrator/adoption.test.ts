@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { AdoptionError, type AdoptionProblem } from "../../../../src/errors.js";
-import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import { planMigrations, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
 import { RunningServices } from "../repositories/runningServices.js";
 import { failureOf, mysqlConfig, withDataSource } from "../testDataSource.js";
@@ -86,6 +87,19 @@ describe("adopting a database made by hand", function () {
     });
   });
 
+  it("sends exactly the statements that were planned", async () => {
+    await make({ withoutForeignKeys: ["router_worker"] });
+    const plan = await planMigrations(mysqlConfig(environment));
+    const told: unknown[] = [];
+    const onProgress = (event: MigrationEvent) => {
+      if (event.kind === "statement") told.push([event.sql, event.blocks, event.rebuilds]);
+    };
+    await runMigrations(mysqlConfig(environment), { onProgress });
+    expect(told).to.deep.equal(
+      plan.flatMap(({ statements }) => statements.map(({ sql, blocks, rebuilds }) => [sql, blocks, rebuilds])),
+    );
+  });
+
   it("refuses every difference it cannot live with, together", async () => {
     await onDatabase((database) =>
       createHandmadeTables(database, {
@@ -123,6 +137,21 @@ describe("adopting a database made by hand", function () {
       "participant_producers has the primary key (producer_id) instead of (participant_id, producer_id)",
       "participant_consumers lacks the column consumers (int)",
       "participant_consumers has the column kind as varbinary(64), which does not fit into varchar(64)",
+    ]);
+  });
+
+  it("refuses ids that are no text in one of two tables that belong together", async () => {
+    await onDatabase((database) =>
+      createHandmadeTables(database, {
+        columns: {
+          "container_heartbeat.container_id": "varbinary(64) NOT NULL",
+          "router_meeting.container_id": "bigint",
+        },
+      }),
+    );
+    expect(told(await problemsOf(async () => ({})))).to.have.members([
+      "container_heartbeat has the column container_id as varbinary(64), which does not fit into varchar(64)",
+      "router_meeting has the column container_id as bigint, which does not fit into varchar(64)",
     ]);
   });
 

@@ -1,19 +1,26 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { QueryRunner } from "typeorm";
 import { migrations } from "../../../../migrations/index.js";
 import { loadConfig } from "../../../../src/config/index.js";
 import { type Container, createContainer } from "../../../../src/container/container.js";
 import type { DataSource } from "../../../../src/mysql/dataSource.js";
-import { type MigrationOptions, runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import {
+  type MigrationOptions,
+  migrationStatus,
+  planMigrations,
+  runMigrations,
+} from "../../../../src/mysql/migrator/migrator.js";
 import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js";
 import { SteppedMigration } from "../../../../src/mysql/migrator/steppedMigration.js";
-import { addIndex, fill } from "../../../../src/mysql/migrator/steps.js";
+import { addIndex, createTable, dropIndex, fill } from "../../../../src/mysql/migrator/steps.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
 import { recordingLogger } from "../../../support/recordingLogger.js";
 import { asAdmin, failureOf, mysqlConfig, timedFailureOf, withDataSource } from "../testDataSource.js";
 import { freshDatabase, schemaOf, withMigrations } from "./freshDatabase.js";
+import { OtherPrograms } from "./otherPrograms.js";
 
 /** As long as a rebuild may take, in a statement that can be stopped. */
 class SleepLong1000000000001 extends SteppedMigration {
@@ -23,6 +30,23 @@ class SleepLong1000000000001 extends SteppedMigration {
 
 class IndexNotes1000000000002 extends SteppedMigration {
   readonly upSteps = [addIndex("notes", { name: "idx_notes", unique: false, columns: ["n"] })];
+  readonly downSteps = [];
+}
+
+class MakeNotes1000000000001 extends SteppedMigration {
+  readonly upSteps = [
+    createTable({
+      name: "notes",
+      columns: [{ name: "n", type: "int", nullable: true }],
+      indexes: [{ name: "idx_notes", unique: false, columns: ["n"] }],
+      foreignKeys: [],
+    }),
+  ];
+  readonly downSteps = [];
+}
+
+class UnindexNotes1000000000002 extends SteppedMigration {
+  readonly upSteps = [dropIndex("notes", "idx_notes")];
   readonly downSteps = [];
 }
 
@@ -162,6 +186,26 @@ describe("migrations when things go wrong", function () {
       expect(reads).to.have.length(1);
     }));
 
+  it("wait for a table that others have locked when the rows are checked, to plan and to run, and name it when it is too long", () =>
+    withDataSource(environment, {}, async (dataSource) => {
+      await withMigrations(environment, migrations.slice(0, 1), (migrator) => migrator.runMigrations());
+      const holder = dataSource.createQueryRunner();
+      for (const way of [planMigrations, runMigrations]) {
+        await holder.query("LOCK TABLES router_meeting WRITE");
+        const error = await failureOf(way(mysqlConfig(environment), { blockedTimeoutMs: 1 }));
+        expect(error).to.include({ code: "ErrMigrationBlocked", table: "router_meeting" });
+        const freed: Promise<unknown>[] = [];
+        const onProgress = (event: MigrationEvent) => {
+          if (event.kind === "retrying" && event.attempt === 2) freed.push(holder.query("UNLOCK TABLES"));
+        };
+        await way(mysqlConfig(environment), { onProgress });
+        expect(freed).to.have.length(1);
+        await Promise.all(freed);
+      }
+      await holder.release();
+      await expectWhole();
+    }));
+
   it("give up with a typed error that names the table and, where that may be seen, who holds it", () =>
     withDataSource(environment, {}, async (dataSource) => {
       await query("CREATE TABLE notes (n int)");
@@ -229,8 +273,8 @@ describe("migrations when things go wrong", function () {
 
   it("notice that the server has lost their connection, though nothing tells them so", async () => {
     await query("CREATE TABLE notes (n int)");
-    const gap = await startDeafProxy(server.port, "SLEEP");
-    const behind = { ...environment, MYSQL_PORT: String(gap.port) };
+    const gap = await startEavesdropper(server.port, "SLEEP", (deafen) => deafen("its"));
+    const behind = { ...environment, MYSQL_PORT: gap.port };
     try {
       const error = await withDataSource(asAdmin(server), {}, (admin) => {
         const kill = async () => {
@@ -276,6 +320,41 @@ describe("migrations when things go wrong", function () {
     await expectWhole();
   });
 
+  it("do not begin when the container that would run them is stopped while it looks which are pending", async () => {
+    let stopping: Promise<void> | undefined;
+    const ear = await startEavesdropper(server.port, "FROM migrations", () => {
+      stopping ??= container.stop();
+    });
+    const behind = { ...environment, MYSQL_PORT: ear.port, REDIS_CLUSTER_ADDRESSES: "127.0.0.1:7000" };
+    const container = createContainer(loadConfig(behind), { migrations: "run", logger: recordingLogger() });
+    try {
+      expect(await failureOf(container.start())).to.include({ code: "ErrStartup", stage: "schema" });
+      await stopping;
+      expect(await query("SHOW TABLES")).to.deep.equal([]);
+    } finally {
+      ear.close();
+    }
+  });
+
+  it("do not keep those who only look waiting for ever when the server freezes", async () => {
+    const gap = await startEavesdropper(server.port, "FROM migrations", (deafen) => deafen("all"));
+    const behind = mysqlConfig({ ...environment, MYSQL_PORT: gap.port });
+    try {
+      const { error, ms } = await timedFailureOf(migrationStatus(behind, { silenceTimeoutMs: 1_000 }));
+      expect(error).to.have.property("code", "ErrDeadlineExceeded");
+      expect(ms).to.be.below(15_000);
+    } finally {
+      gap.close();
+    }
+  });
+
+  it("see in the same run what an earlier one of them made with its table", async () => {
+    await withMigrations(environment, [MakeNotes1000000000001, UnindexNotes1000000000002], (migrator) =>
+      migrator.runMigrations(),
+    );
+    expect(await query("SHOW INDEX FROM notes")).to.deep.equal([]);
+  });
+
   it("stop before the next statement when the caller's signal fires, and go on at the next run", async () => {
     const abort = new AbortController();
     let statements = 0;
@@ -314,6 +393,30 @@ describe("migrations when things go wrong", function () {
     await expectWhole();
   });
 
+  it("count what other programs are about to commit, on a server that defaults to READ COMMITTED", async () => {
+    const lax = await startMysqlServer({ args: ["--transaction-isolation=READ-COMMITTED"] });
+    const programs = new OtherPrograms(lax.environment);
+    try {
+      const send = (sql: string) => withDataSource(lax.environment, {}, (dataSource) => dataSource.query(sql));
+      await withMigrations(lax.environment, migrations.slice(0, -1), (migrator) => migrator.runMigrations());
+      await send("INSERT INTO worker_container (container_id, worker_id) VALUES ('c', 'w')");
+      await send("INSERT INTO meeting_status (meeting_id, enabled) VALUES ('m', 1)");
+      await send("INSERT INTO router_worker (worker_id, router_id) VALUES ('w', 'r')");
+      let running: Promise<unknown> | undefined;
+      await programs.transaction(async (transaction) => {
+        await transaction.query("INSERT INTO router_meeting (router_id, meeting_id, capacity) VALUES ('r', 'm', 40)");
+        running = runMigrations(mysqlConfig(lax.environment));
+        await Promise.race([rowIsWaitedFor(lax), running]);
+      });
+      await running;
+      const [load] = await send("SELECT used FROM worker_load");
+      expect(Number(load.used)).to.equal(40);
+    } finally {
+      await programs.end();
+      await lax.stop();
+    }
+  });
+
   it("come back to triggers that the server refused, and to what counts on them, once it lets them be", async () => {
     const args = ["--log-bin=bin", "--server-id=1", "--log-bin-trust-function-creators=OFF"];
     const strict = await startMysqlServer({ args });
@@ -347,23 +450,45 @@ describe("migrations when things go wrong", function () {
   });
 });
 
-/** From the first request that holds `word` on, that connection hears nothing more of the server, not even its end. */
-async function startDeafProxy(port: number, word: string): Promise<{ port: number; close(): void }> {
+/** Until a statement waits for a row that another transaction holds. */
+function rowIsWaitedFor(server: MysqlServer): Promise<void> {
+  return withDataSource(asAdmin(server), {}, async (admin) => {
+    const sql = "SELECT 1 FROM information_schema.INNODB_TRX WHERE TRX_STATE = 'LOCK WAIT'";
+    // The server shows nothing new to those who ask again within 100 ms.
+    while ((await admin.query(sql)).length === 0) await pause(150);
+  });
+}
+
+/** Who hears nothing more of the server, not even its end: the connection that sent something, or all of them. */
+type Deafen = (whose: "its" | "all") => void;
+
+/** Passes everything on, and calls `heard` before each request that holds `word`. */
+async function startEavesdropper(port: number, word: string, heard: (deafen: Deafen) => void): Promise<Eavesdropper> {
+  let allDeaf = false;
   const listener = createServer((client) => {
     const upstream = connect(port, "127.0.0.1");
-    let deaf = false;
+    let isDeaf = false;
+    const deafen: Deafen = (whose) => {
+      isDeaf = true;
+      allDeaf ||= whose === "all";
+    };
     for (const socket of [client, upstream]) socket.on("error", () => undefined);
     client.on("data", (data) => {
-      deaf ||= data.includes(word);
+      if (data.includes(word)) heard(deafen);
       upstream.write(data);
     });
     client.on("close", () => upstream.destroy());
-    upstream.on("data", (data) => !deaf && client.write(data));
-    upstream.on("close", () => !deaf && client.destroy());
+    upstream.on("data", (data) => !isDeaf && !allDeaf && client.write(data));
+    upstream.on("close", () => !isDeaf && !allDeaf && client.destroy());
   });
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
-  return { port: (listener.address() as AddressInfo).port, close: () => void listener.close() };
+  return { port: String((listener.address() as AddressInfo).port), close: () => void listener.close() };
+}
+
+interface Eavesdropper {
+  readonly port: string;
+  close(): void;
 }
 
 async function timed(promise: Promise<unknown>): Promise<number> {

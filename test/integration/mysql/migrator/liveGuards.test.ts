@@ -8,13 +8,15 @@ import type { MigrationEvent } from "../../../../src/mysql/migrator/progress.js"
 import { readLiveSchema } from "../../../../src/mysql/migrator/schemaReader.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
 import { failureOf, mysqlConfig, withDataSource } from "../testDataSource.js";
-import { createHandmadeTables, FEW, fillHandmadeTables } from "./adoptedDatabase.js";
+import { ADOPTED_TABLES, createHandmadeTables, FEW, fillHandmadeTables, type Handmade } from "./adoptedDatabase.js";
 import { freshDatabase } from "./freshDatabase.js";
 import { OtherPrograms } from "./otherPrograms.js";
 
 /** One attempt of the migrator's, after which the others get through. */
 const ATTEMPT_MS = 1_000;
 const SLACK_MS = 1_500;
+/** The tables whose primary key is the participant. */
+const PARTICIPANT_KEYED = /^participant_(?:meeting|\w+_router|\w+_transport)$/;
 
 describe("in the middle of an adoption", function () {
   this.timeout(120_000);
@@ -27,11 +29,11 @@ describe("in the middle of an adoption", function () {
     await server?.stop();
   });
 
-  const open = async (args: readonly string[]) => {
+  const open = async (args: readonly string[], how: Handmade = {}) => {
     server = await startMysqlServer({ args });
     environment = await freshDatabase(server, "middle");
     await withDataSource(environment, {}, async (database) => {
-      await createHandmadeTables(database);
+      await createHandmadeTables(database, how);
       await fillHandmadeTables(database, FEW);
     });
     programs = new OtherPrograms(environment);
@@ -47,14 +49,14 @@ describe("in the middle of an adoption", function () {
     );
   const drift = () => withDataSource(environment, {}, findDrift);
 
-  /** Migrates until the children of meetings are changed and the meetings are not yet. */
-  const stopBeforeMeetings = async (): Promise<MigrationEvent[]> => {
+  /** Migrates until, unless told otherwise, the children of meetings are changed and the meetings are not yet. */
+  const stopBeforeMeetings = async (last = /^ALTER TABLE router_meeting\b.* MODIFY/): Promise<MigrationEvent[]> => {
     const told: MigrationEvent[] = [];
     const stop = new AbortController();
     const onProgress = (event: MigrationEvent) => {
       told.push(event);
       // The signal is looked at before the next statement.
-      if (event.kind === "statement" && /^ALTER TABLE router_meeting\b.* MODIFY/.test(event.sql)) stop.abort();
+      if (event.kind === "statement" && last.test(event.sql)) stop.abort();
     };
     const error = await failureOf(runMigrations(mysqlConfig(environment), { onProgress, signal: stop.signal }));
     expect(error).to.be.instanceOf(OperationAbortedError);
@@ -77,6 +79,21 @@ describe("in the middle of an adoption", function () {
     await programs.query("DELETE FROM meeting_status WHERE meeting_id = 'meeting-é-1'");
     await expectGone();
     expect(await errnoOf("DELETE FROM worker_container WHERE worker_id = 'node-0-w0'")).to.equal(1451);
+    await runMigrations(mysqlConfig(environment));
+    expect(await drift()).to.deep.equal({ tables: [] });
+  });
+
+  it("triggers carry on a cascade that starts at a foreign key which has nothing to wait for", async () => {
+    const columns = Object.fromEntries(
+      ADOPTED_TABLES.flatMap((table) => [
+        [`${table}.participant_id`, `varchar(60) ${PARTICIPANT_KEYED.test(table) ? "NOT NULL" : "NULL"}`],
+        [`${table}.target_participant_id`, "varchar(60)"],
+      ]),
+    );
+    await open([], { collation: "utf8mb4_bin", columns });
+    await stopBeforeMeetings(/^ALTER TABLE participant_producer_router\b.* MODIFY/);
+    await programs.query("DELETE FROM meeting_status WHERE meeting_id = 'meeting-é-1'");
+    await expectGone();
     await runMigrations(mysqlConfig(environment));
     expect(await drift()).to.deep.equal({ tables: [] });
   });

@@ -75,6 +75,24 @@ describe("the lock on migrating", function () {
       expect(error).to.have.property("code", "ErrAborted");
     }));
 
+  it("is not waited for any longer when the caller interrupts, in the middle of an attempt too", () =>
+    whileHeld(environment, async ({ connectionId }) => {
+      const interrupt = new AbortController();
+      const running = failureOf(run({ interrupt: interrupt.signal }));
+      await withDataSource(environment, {}, async (looking) => {
+        const sql = "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT GET_LOCK(%, 1)%' AND ID <> ?";
+        while ((await looking.query(sql, [connectionId])).length === 0);
+      });
+      interrupt.abort();
+      expect(await running).to.have.property("code", "ErrAborted");
+    }));
+
+  it("is not waited for by a time that is none", async () => {
+    for (const option of ["lockTimeoutMs", "blockedTimeoutMs", "silenceTimeoutMs"] as const)
+      for (const ms of [Number.NaN, -1, 2 ** 31])
+        expect(await failureOf(run({ [option]: ms }))).to.have.property("code", "ErrInvalidInput");
+  });
+
   it("is another one for each database, however long its name", async () => {
     const names = ["a", "b", "x".repeat(64), `${"x".repeat(63)}y`].map(lockName);
     expect(new Set(names)).to.have.length(names.length);
