@@ -201,7 +201,7 @@ function describeProblem({ table, problem, rows = [], remedies = [] }: AdoptionP
   return `${table} ${problem}${first ?? ""}${remedies[0] ? `. What helps: ${remedies[0]}` : ""}`;
 }
 
-/** Taking a migration back would drop tables that have rows; nothing was changed. */
+/** Taking a migration back would drop tables that have rows; none of them was. Rows that came only meanwhile leave it half reverted. */
 export class DataLossError extends DataError {
   readonly code = "ErrDataLoss";
   constructor(readonly tables: readonly { readonly table: string; readonly rows: number }[]) {

@@ -64,7 +64,7 @@ export function runMigrations(config: Config, options: MigrationOptions = {}): P
 
 /**
  * Takes the last `count` migrations back, the newest first, and returns their names; fewer where there are fewer.
- * @throws DataLossError when tables with rows would be dropped, unless `allowDataLoss`; nothing is changed
+ * @throws DataLossError when tables with rows would be dropped, unless `allowDataLoss`; nothing is changed, or no more, where the rows came meanwhile
  * @throws what `runMigrations` throws, but AdoptionError
  */
 export async function revertMigrations(config: Config, count = 1, options: RevertOptions = {}): Promise<string[]> {
