@@ -142,6 +142,21 @@ export class MigrationHistoryError extends DataError {
   }
 }
 
+/** The table that is to hold the history is another program's; nothing was changed. */
+export class MigrationTableError extends DataError {
+  readonly code = "ErrMigrationTable";
+  constructor(
+    readonly table: string,
+    cause: DataError,
+  ) {
+    super(
+      `The table ${table} of this database is another program's: it lacks a column id, timestamp or name. ` +
+        "Give this package a database of its own (MYSQL_DB_NAME), or rename that table if nothing uses it any more",
+      { cause },
+    );
+  }
+}
+
 /** A migration's statement failed. What was done before it stays, and the next run goes on from there. */
 export class MigrationFailedError extends DataError {
   readonly code = "ErrMigrationFailed";

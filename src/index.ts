@@ -46,6 +46,7 @@ export {
   MigrationFailedError,
   MigrationHistoryError,
   MigrationLockError,
+  MigrationTableError,
   MysqlPingError,
   NoCapacityError,
   NotStoredError,
