@@ -157,6 +157,26 @@ export class MigrationTableError extends DataError {
   }
 }
 
+/** A setting of the server would make the migrations' tables other than they are to be; nothing was changed. */
+export class MigrationSettingError extends DataError {
+  readonly code = "ErrMigrationSetting";
+  constructor(
+    readonly variable: string,
+    cause: DataError,
+  ) {
+    super(
+      `The server has ${variable} on, and the migrating user may not turn it off for itself. Turn it off for this run ` +
+        `(SET GLOBAL ${variable} = OFF), or let the user (GRANT SESSION_VARIABLES_ADMIN ON *.*)`,
+      { cause },
+    );
+  }
+}
+
+/** MySQL's sql_require_primary_key. */
+const PRIMARY_KEY_REQUIRED = 3750;
+const ALLOW_NO_KEY =
+  "Turn sql_require_primary_key off for this run (SET GLOBAL sql_require_primary_key = OFF): each table has its key at the end. ";
+
 /** A migration's statement failed. What was done before it stays, and the next run goes on from there. */
 export class MigrationFailedError extends DataError {
   readonly code = "ErrMigrationFailed";
@@ -165,7 +185,10 @@ export class MigrationFailedError extends DataError {
     readonly table: string,
     cause: DataError,
   ) {
-    super(`${migration} failed at ${table}: ${cause.message}. Run the migrations again to go on from there`, { cause });
+    const advice = cause instanceof QueryError && cause.errno === PRIMARY_KEY_REQUIRED ? ALLOW_NO_KEY : "";
+    super(`${migration} failed at ${table}: ${cause.message}. ${advice}Run the migrations again to go on from there`, {
+      cause,
+    });
   }
 }
 

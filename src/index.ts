@@ -46,6 +46,7 @@ export {
   MigrationFailedError,
   MigrationHistoryError,
   MigrationLockError,
+  MigrationSettingError,
   MigrationTableError,
   MysqlPingError,
   NoCapacityError,

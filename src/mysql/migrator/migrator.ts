@@ -53,6 +53,7 @@ const LEVELS: Partial<Record<MigrationEvent["kind"], "debug" | "warn">> = { runn
  * @throws MigrationLockError when another process held the lock for `lockTimeoutMs`
  * @throws MigrationHistoryError when what was applied does not fit this version; nothing is changed
  * @throws MigrationTableError when another program has a table `migrations` there; nothing is changed
+ * @throws MigrationSettingError when the server would give tables keys of its own; nothing is changed
  * @throws AdoptionError when tables or rows stand in the way; nothing is changed
  * @throws MigrationBlockedError when others held a table for `blockedTimeoutMs`
  * @throws MigrationFailedError when a statement fails
