@@ -142,6 +142,41 @@ export class MigrationHistoryError extends DataError {
   }
 }
 
+/** The table that is to hold the history is another program's; nothing was changed. */
+export class MigrationTableError extends DataError {
+  readonly code = "ErrMigrationTable";
+  constructor(
+    readonly table: string,
+    cause: DataError,
+  ) {
+    super(
+      `The table ${table} of this database is another program's: it lacks a column id, timestamp or name. ` +
+        "Give this package a database of its own (MYSQL_DB_NAME), or rename that table if nothing uses it any more",
+      { cause },
+    );
+  }
+}
+
+/** A setting of the server would make the migrations' tables other than they are to be; nothing was changed. */
+export class MigrationSettingError extends DataError {
+  readonly code = "ErrMigrationSetting";
+  constructor(
+    readonly variable: string,
+    cause: DataError,
+  ) {
+    super(
+      `The server has ${variable} on, and the migrating user may not turn it off for itself. Turn it off for this run ` +
+        `(SET GLOBAL ${variable} = OFF), or let the user (GRANT SESSION_VARIABLES_ADMIN ON *.*)`,
+      { cause },
+    );
+  }
+}
+
+/** MySQL's sql_require_primary_key. */
+const PRIMARY_KEY_REQUIRED = 3750;
+const ALLOW_NO_KEY =
+  "Turn sql_require_primary_key off for this run (SET GLOBAL sql_require_primary_key = OFF): each table has its key at the end. ";
+
 /** A migration's statement failed. What was done before it stays, and the next run goes on from there. */
 export class MigrationFailedError extends DataError {
   readonly code = "ErrMigrationFailed";
@@ -150,7 +185,10 @@ export class MigrationFailedError extends DataError {
     readonly table: string,
     cause: DataError,
   ) {
-    super(`${migration} failed at ${table}: ${cause.message}. Run the migrations again to go on from there`, { cause });
+    const advice = cause instanceof QueryError && cause.errno === PRIMARY_KEY_REQUIRED ? ALLOW_NO_KEY : "";
+    super(`${migration} failed at ${table}: ${cause.message}. ${advice}Run the migrations again to go on from there`, {
+      cause,
+    });
   }
 }
 
@@ -201,7 +239,7 @@ function describeProblem({ table, problem, rows = [], remedies = [] }: AdoptionP
   return `${table} ${problem}${first ?? ""}${remedies[0] ? `. What helps: ${remedies[0]}` : ""}`;
 }
 
-/** Taking a migration back would drop tables that have rows; nothing was changed. */
+/** Taking a migration back would drop tables that have rows; none of them was. Rows that came only meanwhile leave it half reverted. */
 export class DataLossError extends DataError {
   readonly code = "ErrDataLoss";
   constructor(readonly tables: readonly { readonly table: string; readonly rows: number }[]) {

@@ -47,6 +47,8 @@ export {
   MigrationFailedError,
   MigrationHistoryError,
   MigrationLockError,
+  MigrationSettingError,
+  MigrationTableError,
   MysqlPingError,
   NoCapacityError,
   NotStoredError,

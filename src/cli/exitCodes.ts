@@ -9,6 +9,8 @@ import {
   MigrationBlockedError,
   MigrationHistoryError,
   MigrationLockError,
+  MigrationSettingError,
+  MigrationTableError,
   MysqlPingError,
   QueryError,
 } from "../errors.js";
@@ -39,7 +41,7 @@ Exit codes:
 After 4, 5, 6 and 130 run the same command again: it goes on from where it was. But down counts anew each time: see in
 status how many are left to take back.`;
 
-const REFUSALS = [MigrationHistoryError, AdoptionError, DataLossError];
+const REFUSALS = [MigrationHistoryError, MigrationTableError, MigrationSettingError, AdoptionError, DataLossError];
 const BLOCKS = [MigrationLockError, MigrationBlockedError];
 const LOSSES = [MysqlPingError, DeadlineExceededError, AcquireTimeoutError];
 const MISUSES = [ConfigError, CredentialError, InvalidInputError];

@@ -19,6 +19,8 @@ const examples: errors.DataError[] = [
   new errors.PendingMigrationsError(["CreateMeetingTables1"]),
   new errors.MigrationLockError("held"),
   new errors.MigrationHistoryError([{ name: "AddTriggers1", problem: "edited" }]),
+  new errors.MigrationTableError("migrations", driver),
+  new errors.MigrationSettingError("sql_generate_invisible_primary_key", driver),
   new errors.MigrationFailedError("AddTriggers1", "meeting_status", driver),
   new errors.MigrationBlockedError("AddTriggers1", "meeting_status", ""),
   new errors.AdoptionError([{ table: "router_meeting", problem: "lacks a column" }]),

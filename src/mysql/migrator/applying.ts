@@ -24,6 +24,7 @@ export async function applyPending(
   const standings = compareHistory(migrations, await readHistory(session));
   const pending = standings.filter(({ state }) => state !== "applied");
   if (!fake) await requireFit(migrating, pending);
+  if (!fake && pending.length > 0) await session.leaveKeysOut();
   await execution.run(HISTORY, [historyTable]);
   for (const entry of missingChecksums(standings)) await execution.record(HISTORY, entry);
   await completeRefused(migrating, standings);

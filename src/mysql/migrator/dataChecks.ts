@@ -71,7 +71,7 @@ function isKeptUnique(live: LiveTable, columns: readonly LiveColumn[]): boolean 
 
 /**
  * The rows that would lose their parent: those that have none, where a foreign key is to hold, and those whose spelling the
- * present collation takes for the parent's, though it differs by case, accent or a space.
+ * present collation takes for the parent's, though it differs by case or accent; spaces at the end will not matter either.
  */
 export async function referenceProblems(
   ask: Ask,
@@ -111,7 +111,7 @@ async function orphans(ask: Ask, names: Names): Promise<AdoptionProblem[]> {
 
 async function misspelt(ask: Ask, names: Names): Promise<AdoptionProblem[]> {
   const { child, key, parent, parentKey } = names;
-  const where = `${names.where} AND CAST(p.${parentKey} AS BINARY) <> CAST(${child}.${key} AS BINARY)`;
+  const where = `${names.where} AND ${exact(`p.${parentKey}`)} <> ${exact(`${child}.${key}`)}`;
   const { rows, count } = await look(
     ask,
     child,

@@ -1,4 +1,5 @@
 import { MigrationFailedError, oneLine, QueryError } from "../../errors.js";
+import { requireStillEmpty } from "./dataLoss.js";
 import { type Entry, HISTORY } from "./history.js";
 import type { LiveSchema, TableSize } from "./liveSchema.js";
 import type { Patience } from "./patience.js";
@@ -29,9 +30,9 @@ export class Execution {
   }
 
   /** @returns whether every step could be done; false: the server refused one that can be done without */
-  async run(migration: string, steps: readonly Step[]): Promise<boolean> {
+  async run(migration: string, steps: readonly Step[], { allowDataLoss = false } = {}): Promise<boolean> {
     let whole = true;
-    for (const step of steps) whole = (await this.#step(migration, step)) && whole;
+    for (const step of steps) whole = (await this.#step(migration, step, allowDataLoss)) && whole;
     return whole;
   }
 
@@ -40,13 +41,13 @@ export class Execution {
     await this.#patience.query({ migration, table: HISTORY }, sql, parameters);
   }
 
-  async #step(migration: string, step: Step): Promise<boolean> {
+  async #step(migration: string, step: Step, allowDataLoss: boolean): Promise<boolean> {
     const statement = step.pending(await this.#schemaFor(step));
     if (!statement) return true;
     const { refusable } = step;
     if (refusable && this.#refused.has(refusable.errno)) return false;
     try {
-      await this.#execute(migration, statement);
+      await this.#execute(migration, statement, allowDataLoss ? undefined : step.loses);
       return true;
     } catch (error) {
       if (!refusable || errnoOf(error) !== refusable.errno) throw error;
@@ -73,17 +74,17 @@ export class Execution {
     return [ANYTHING, table, subject].some((each) => this.#changed.has(each));
   }
 
-  async #execute(migration: string, statement: Statement): Promise<void> {
+  async #execute(migration: string, statement: Statement, mustBeEmpty: string | undefined): Promise<void> {
     const { otherwise } = statement;
     try {
-      await this.#announceAndRun(migration, statement);
+      await this.#announceAndRun(migration, statement, mustBeEmpty);
     } catch (error) {
       if (!otherwise || !NOT_ONLINE.has(errnoOf(error) ?? 0)) throw error;
-      await this.#announceAndRun(migration, otherwise);
+      await this.#announceAndRun(migration, otherwise, mustBeEmpty);
     }
   }
 
-  async #announceAndRun(migration: string, statement: Statement): Promise<void> {
+  async #announceAndRun(migration: string, statement: Statement, mustBeEmpty: string | undefined): Promise<void> {
     const { sql, table, blocks, rebuilds, unchecked } = statement;
     this.#sizes ??= await readTableSizes(this.#session);
     const size = this.#sizes.get(table);
@@ -91,7 +92,11 @@ export class Execution {
     this.#tell({ kind: "statement", migration, sql, table, size, blocks, rebuilds, message });
     if (unchecked) await this.#session.query("SET foreign_key_checks = 0");
     try {
-      await this.#patience.query({ migration, table }, sql);
+      await this.#patience.during({ migration, table }, async () => {
+        // Anew before each attempt: others may have written while it waited.
+        if (mustBeEmpty) await requireStillEmpty(this.#session, mustBeEmpty);
+        await this.#session.query(sql);
+      });
     } finally {
       // A session that is lost needs no setting.
       if (unchecked) await this.#session.query("SET foreign_key_checks = 1").catch(() => undefined);

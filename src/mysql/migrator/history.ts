@@ -1,4 +1,4 @@
-import { type HistoryProblem, MigrationHistoryError, QueryError } from "../../errors.js";
+import { type HistoryProblem, MigrationHistoryError, MigrationTableError, QueryError } from "../../errors.js";
 import type { LiveTable } from "./liveSchema.js";
 import type { Need } from "./needs.js";
 import type { Queryable } from "./schemaReader.js";
@@ -14,10 +14,11 @@ const APPLIED_AT = "applied_at datetime(3) NULL";
 const CREATE = `CREATE TABLE IF NOT EXISTS ${HISTORY} (id int NOT NULL AUTO_INCREMENT, timestamp bigint NOT NULL, name varchar(255) ${TEXT} NOT NULL, ${CHECKSUM}, ${APPLIED_AT}, PRIMARY KEY (id)) ${TABLE_OPTIONS}`;
 const CONVERT = `CONVERT TO ${TEXT}, ROW_FORMAT=DYNAMIC, ALGORITHM=COPY, LOCK=SHARED`;
 const NO_SUCH_TABLE = 1146;
+const NO_SUCH_COLUMN = 1054;
 /** Stands in a checksum's place while the migration's steps down run: half undone, neither applied nor gone. */
 const REVERTING = "reverting";
 
-const FIND = `SELECT * FROM ${HISTORY} ORDER BY timestamp, id`;
+const FIND = `SELECT * FROM ${HISTORY} ORDER BY timestamp, name, id`;
 const INSERT = `INSERT INTO ${HISTORY} (timestamp, name, checksum, applied_at) VALUES (?, ?, ?, UTC_TIMESTAMP(3))`;
 const SET_AGAIN = `UPDATE ${HISTORY} SET checksum = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?`;
 const UPDATE = `UPDATE ${HISTORY} SET checksum = ? WHERE name = ?`;
@@ -66,7 +67,7 @@ function missingOf(table: LiveTable | undefined): string | undefined {
   return table.collation === COLLATION ? undefined : `ALTER TABLE ${HISTORY} ${CONVERT}`;
 }
 
-/** In the order of their timestamps; empty where there is no table. */
+/** In the order of their timestamps; empty where there is no table. @throws MigrationTableError */
 export async function readHistory(queryable: Queryable): Promise<HistoryRow[]> {
   try {
     return ((await queryable.query(FIND)) as Row[]).map((row) => ({
@@ -77,6 +78,7 @@ export async function readHistory(queryable: Queryable): Promise<HistoryRow[]> {
     }));
   } catch (error) {
     if (error instanceof QueryError && error.errno === NO_SUCH_TABLE) return [];
+    if (error instanceof QueryError && error.errno === NO_SUCH_COLUMN) throw new MigrationTableError(HISTORY, error);
     throw error;
   }
 }

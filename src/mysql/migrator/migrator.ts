@@ -52,6 +52,8 @@ const LEVELS: Partial<Record<MigrationEvent["kind"], "debug" | "warn">> = { runn
  * @throws MysqlPingError when the server does not answer within the connect timeout
  * @throws MigrationLockError when another process held the lock for `lockTimeoutMs`
  * @throws MigrationHistoryError when what was applied does not fit this version; nothing is changed
+ * @throws MigrationTableError when another program has a table `migrations` there; nothing is changed
+ * @throws MigrationSettingError when the server would give tables keys of its own; nothing is changed
  * @throws AdoptionError when tables or rows stand in the way; nothing is changed
  * @throws MigrationBlockedError when others held a table for `blockedTimeoutMs`
  * @throws MigrationFailedError when a statement fails
@@ -64,7 +66,7 @@ export function runMigrations(config: Config, options: MigrationOptions = {}): P
 
 /**
  * Takes the last `count` migrations back, the newest first, and returns their names; fewer where there are fewer.
- * @throws DataLossError when tables with rows would be dropped, unless `allowDataLoss`; nothing is changed
+ * @throws DataLossError when tables with rows would be dropped, unless `allowDataLoss`; nothing is changed, or no more, where the rows came meanwhile
  * @throws what `runMigrations` throws, but AdoptionError
  */
 export async function revertMigrations(config: Config, count = 1, options: RevertOptions = {}): Promise<string[]> {
@@ -72,7 +74,7 @@ export async function revertMigrations(config: Config, count = 1, options: Rever
   return withMigrator(config, options, (dataSource) => down(dataSource, count, options));
 }
 
-/** What each migration's state is, also those that this version does not have. Reads only, without the lock. */
+/** What each migration's state is, also those that this version does not have. Reads only, without the lock. @throws MigrationTableError */
 export function migrationStatus(config: Config, options: MigrationOptions = {}): Promise<MigrationStatus[]> {
   return withMigrator(config, options, (dataSource) =>
     reading(dataSource, options, async (session) => statusOf(known(dataSource), await readHistory(session))),
@@ -81,7 +83,7 @@ export function migrationStatus(config: Config, options: MigrationOptions = {}):
 
 /**
  * What `runMigrations` would do now, statement by statement. Reads only, without the lock.
- * @throws MigrationHistoryError, AdoptionError, MigrationBlockedError as `runMigrations` does
+ * @throws MigrationHistoryError, MigrationTableError, AdoptionError, MigrationBlockedError as `runMigrations` does
  */
 export function planMigrations(config: Config, options: MigrationOptions = {}): Promise<MigrationPlan[]> {
   return withMigrator(config, options, (dataSource) =>
@@ -100,6 +102,7 @@ export function checkSchema(config: Config, options: MigrationOptions = {}): Pro
 /**
  * The names of the migrations that the database lacks, in order. Reads only.
  * @throws MigrationHistoryError when what was applied does not fit this version
+ * @throws MigrationTableError as `runMigrations` does
  */
 export async function pendingMigrations(dataSource: DataSource): Promise<string[]> {
   const standings = compareHistory(known(dataSource), await readHistory(dataSource));

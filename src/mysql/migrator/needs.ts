@@ -18,7 +18,7 @@ export interface UniqueNeed {
   readonly notNull: boolean;
 }
 
-/** Each value of `column` is one of the parent's, spelled alike to the byte. */
+/** Each value of `column` is one of the parent's, spelled alike to the byte but for trailing spaces. */
 export interface ReferenceNeed {
   readonly kind: "reference";
   readonly table: string;

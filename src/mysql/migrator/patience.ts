@@ -30,12 +30,17 @@ export class Patience {
     this.#blockedTimeoutMs = blockedTimeoutMs;
   }
 
-  /** @throws MigrationBlockedError, MigrationFailedError */
-  async query<Row>(work: Work, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
+  /** @throws what `during` throws */
+  query<Row>(work: Work, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
+    return this.during(work, () => this.#session.query<Row>(sql, parameters));
+  }
+
+  /** `run` may be called several times. @throws MigrationBlockedError, MigrationFailedError, and what `run` throws else */
+  async during<T>(work: Work, run: () => Promise<T>): Promise<T> {
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#watch.during(work, () => this.#session.query<Row>(sql, parameters));
+        return await this.#watch.during(work, run);
       } catch (error) {
         if (!isRetryable(error)) throw failed(work, error);
         const late = performance.now() - began >= this.#blockedTimeoutMs;

@@ -1,4 +1,4 @@
-import { DataLossError } from "../../errors.js";
+import { requireEmpty } from "./dataLoss.js";
 import {
   compareHistory,
   HISTORY,
@@ -24,30 +24,27 @@ export async function revertLast(
   const applied = standings.filter(({ state }) => state !== "pending");
   const chosen = applied.toReversed().slice(0, count);
   if (chosen.length === 0) return [];
-  if (!allowDataLoss) await requireEmpty(migrating, chosen);
+  if (!allowDataLoss) await refuseLosses(migrating, chosen);
   await execution.run(HISTORY, [historyTable]);
   for (const entry of missingChecksums(standings)) await execution.record(HISTORY, entry);
-  for (const standing of chosen) await revert(migrating, standing);
+  for (const standing of chosen) await revert(migrating, standing, allowDataLoss);
   return chosen.map(({ migration }) => migration.name);
 }
 
-async function revert({ execution, tell }: Migrating, standing: Standing): Promise<void> {
+async function revert({ execution, tell }: Migrating, standing: Standing, allowDataLoss: boolean): Promise<void> {
   const { name, downSteps } = standing.migration;
   await execution.record(name, reverting(standing));
-  await execution.run(name, downSteps);
+  await execution.run(name, downSteps, { allowDataLoss });
   await execution.record(name, reverted(standing));
   tell({ kind: "reverted", migration: name, message: `Reverted ${name}` });
 }
 
-async function requireEmpty({ session }: Migrating, chosen: readonly Standing[]): Promise<void> {
+/** Before anything is changed; each table is looked at again before it goes. */
+async function refuseLosses({ session, patience }: Migrating, chosen: readonly Standing[]): Promise<void> {
   const { tables } = await readLiveSchema(session);
   const losing = chosen.flatMap(({ migration }) => migration.downSteps.flatMap(({ loses }) => loses ?? []));
-  const counted: { table: string; rows: number }[] = [];
-  for (const table of losing) {
-    if (!tables.has(table)) continue;
-    const [row] = await session.query<{ n: unknown }>(`SELECT COUNT(*) AS n FROM ${table}`);
-    counted.push({ table, rows: Number(row?.n) });
-  }
-  const full = counted.filter(({ rows }) => rows > 0);
-  if (full.length > 0) throw new DataLossError(full);
+  const there = losing.filter((table) => tables.has(table));
+  // Each by itself first, so that it is the one named when others keep it locked.
+  for (const table of there) await patience.query({ migration: HISTORY, table }, `SELECT 1 FROM ${table} LIMIT 0`);
+  await requireEmpty(session, there);
 }

@@ -141,6 +141,26 @@ describe("migrations", function () {
     expect(await query("SHOW TABLES")).to.have.length(1);
   });
 
+  it("are not taken back either where rows come while they are", () =>
+    withDataSource(environment, {}, async (dataSource) => {
+      await withMigrations(environment, migrations.slice(0, 1), (migrator) => migrator.runMigrations());
+      const writer = dataSource.createQueryRunner();
+      await writer.startTransaction();
+      await writer.query("INSERT INTO meeting_status (meeting_id, enabled) VALUES ('m', 1)");
+      let commit: Promise<void> | undefined;
+      const onProgress = ({ kind }: MigrationEvent) => {
+        if (kind === "retrying") commit ??= writer.commitTransaction();
+      };
+      const error = await failureOf(
+        withMigrations(environment, migrations.slice(0, 1), (migrator) => migrator.undoLastMigration(), { onProgress }),
+      );
+      expect(error).to.deep.include({ code: "ErrDataLoss", tables: [{ table: "meeting_status", rows: 1 }] });
+      await commit;
+      await writer.release();
+      await run();
+      expect(await query("SELECT meeting_id FROM meeting_status")).to.deep.equal([{ meeting_id: "m" }]);
+    }));
+
   it("may be run again after a run that died before it was recorded", async () => {
     await run();
     const schema = await schemaOf(environment);

@@ -170,6 +170,22 @@ describe("adopting a database made by hand", function () {
     ]);
   });
 
+  it("leaves ids alone that differ from their parent's by spaces at the end, which go on to belong together", async () => {
+    await make({ collation: "utf8mb4_general_ci" });
+    await run(
+      "INSERT INTO meeting_status (meeting_id, enabled) VALUES ('n', 1)",
+      "INSERT INTO participant_meeting (meeting_id, participant_id) VALUES ('n ', 'p')",
+    );
+    const before = await onDatabase(rowPrints);
+    await migrate();
+    expect(await onDatabase(rowPrints)).to.deep.equal(before);
+    await run("DELETE FROM meeting_status WHERE meeting_id = 'n'");
+    const left = await onDatabase((database) =>
+      database.query("SELECT participant_id FROM participant_meeting WHERE participant_id = 'p'"),
+    );
+    expect(left).to.deep.equal([]);
+  });
+
   it("tells the rows that stand in the way, and what helps, which does", async () => {
     await make({ collation: "utf8mb4_general_ci", withoutForeignKeys: ["participant_producer_router"] });
     const [asha, ravi] = ["meeting-é-0-Asha-0", "meeting-é-0-Asha-1"];

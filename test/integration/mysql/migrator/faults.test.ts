@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { QueryRunner } from "typeorm";
 import { migrations } from "../../../../migrations/index.js";
+import { EXIT, exitCodeOf } from "../../../../src/cli/exitCodes.js";
 import { loadConfig } from "../../../../src/config/index.js";
 import { type Container, createContainer } from "../../../../src/container/container.js";
 import type { DataSource } from "../../../../src/mysql/dataSource.js";
@@ -379,6 +380,35 @@ describe("migrations when things go wrong", function () {
     expect(second?.sql).to.include("ALGORITHM=COPY, LOCK=SHARED");
     await query("ALTER TABLE router_meeting DROP KEY odd");
     await query("ALTER TABLE router_meeting ENGINE=InnoDB");
+    await expectWhole();
+  });
+
+  it("say what helps where MySQL makes keys of its own or requires them from the first statement on", async function () {
+    // MariaDB has neither setting.
+    if (server.version.includes("MariaDB")) return this.skip();
+    const set = (variable: string, value: "ON" | "OFF") =>
+      withDataSource(asAdmin(server), {}, (admin) => admin.query(`SET GLOBAL ${variable} = ${value}`));
+    await set("sql_generate_invisible_primary_key", "ON");
+    try {
+      const refused = await failureOf(run());
+      expect(refused).to.include({ code: "ErrMigrationSetting", variable: "sql_generate_invisible_primary_key" });
+      expect(exitCodeOf(refused)).to.equal(EXIT.refused);
+      expect(await query("SHOW TABLES")).to.deep.equal([]);
+      const admin = { ...asAdmin(server), MYSQL_DB_NAME: (await freshDatabase(server, "by_admin")).MYSQL_DB_NAME };
+      await runMigrations(mysqlConfig(admin));
+      expect(await schemaOf(admin)).to.equal(expected);
+    } finally {
+      await set("sql_generate_invisible_primary_key", "OFF");
+    }
+    await set("sql_require_primary_key", "ON");
+    try {
+      const failed = await failureOf(run());
+      expect(failed).to.have.property("code", "ErrMigrationFailed");
+      expect(failed.message).to.include("SET GLOBAL sql_require_primary_key = OFF");
+    } finally {
+      await set("sql_require_primary_key", "OFF");
+    }
+    await run();
     await expectWhole();
   });
 

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { migrations } from "../../../../migrations/index.js";
+import { EXIT, exitCodeOf } from "../../../../src/cli/exitCodes.js";
 import type { HistoryProblem } from "../../../../src/errors.js";
 import {
   migrationStatus,
@@ -93,6 +94,19 @@ describe("the history of migrations", function () {
     const first = migrations[0].name;
     await query("DELETE FROM migrations WHERE name = ?", [first]);
     await expectRefused([{ name: first, problem: "out-of-order" }], `${first} is older than one that was applied`);
+  });
+
+  it("leaves another program's table of that name alone", async () => {
+    await query("CREATE TABLE migrations (id int NOT NULL PRIMARY KEY, migration varchar(255), batch int)");
+    const before = await schemaOf(environment);
+    const pending = () => withDataSource(environment, {}, pendingMigrations);
+    const reading = [() => planMigrations(config()), () => migrationStatus(config()), pending];
+    for (const way of [runAll, () => revertMigrations(config()), ...reading]) {
+      const error = await failureOf(way());
+      expect(error).to.include({ code: "ErrMigrationTable", table: "migrations" });
+      expect(exitCodeOf(error)).to.equal(EXIT.refused);
+    }
+    expect(await schemaOf(environment)).to.equal(before);
   });
 
   it("notices the edit in the code itself, and one put between, and tells both together", async () => {
