@@ -46,7 +46,8 @@ describe("the lock on migrating", function () {
     whileHeld(environment, async ({ connectionId }) => {
       const events: MigrationEvent[] = [];
       const error = await failureOf(run({ lockTimeoutMs: 1_500, onProgress: (event) => events.push(event) }));
-      const holder = `connection ${connectionId} (doordarshan@127.0.0.1`;
+      // From where depends on the server's network.
+      const holder = `connection ${connectionId} (doordarshan@`;
       expect(error).to.have.property("code", "ErrMigrationLock");
       expect(error.message).to.include(holder).and.to.include(database());
       const [event] = events as LockWaitEvent[];
