@@ -16,7 +16,9 @@ const grounds = new Map<number, Ground>();
 
 /** Measures the hot operations against the plain driver and against today's statements, on a server of its own. */
 export async function benchRepositories(): Promise<void> {
-  const server = await startMysqlServer({ args: [`--innodb-buffer-pool-size=${BUFFER_POOL}`] });
+  const server = await startMysqlServer({
+    args: [`--innodb-buffer-pool-size=${BUFFER_POOL}`, "--innodb-flush-method=fsync"],
+  });
   try {
     const lines = await measureAll(server);
     const engine = server.version.includes("MariaDB") ? "MariaDB" : "MySQL";
