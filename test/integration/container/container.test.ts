@@ -395,7 +395,7 @@ describe("the container", () => {
   });
 
   it("says which store is down, in time, and that it is up again", async () => {
-    const container = make();
+    const container = make({}, { healthMaxAgeMs: 0 });
     await container.start();
     await redis.pause();
     const began = performance.now();
