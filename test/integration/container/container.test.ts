@@ -171,6 +171,8 @@ describe("the container", () => {
       expect(() => make({}, { startTimeoutMs: ms })).to.throw(InvalidInputError, "startTimeoutMs");
       expect(() => make({}, { stopTimeoutMs: ms })).to.throw(InvalidInputError, "stopTimeoutMs");
     }
+    for (const ms of [-1, Number.NaN, 60_001])
+      expect(() => make({}, { healthMaxAgeMs: ms })).to.throw(InvalidInputError, "healthMaxAgeMs");
     expect(() => make({}, { migrations: "yes" as "run" })).to.throw(InvalidInputError, "migrations");
   });
 
