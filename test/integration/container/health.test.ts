@@ -217,6 +217,7 @@ describe("health", function () {
         expect(down).to.include({ live: true, ready: false, state: "ready" });
         expect(down[store].status).to.equal("down");
         expect(down[other].status).to.equal("up");
+        expect(down.mysql.pool?.idle).to.equal(store === "mysql" ? 0 : 1);
         const name = { mysql: "MySQL", redis: "Redis" }[store];
         expect(down.problems).to.deep.equal([`${name}: ${down[store].error}`]);
         expect(down[store].error).to.match(/ECONNREFUSED|closed|lost|reset/i);
