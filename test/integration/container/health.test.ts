@@ -10,11 +10,12 @@ import {
   type TestDatabase,
 } from "../../../src/testing/index.js";
 import { failureOf } from "../mysql/testDataSource.js";
+import { lateness } from "../redis/openClient.js";
 import { asAdmin, makeContainer, untilHealth, withContainer } from "./healthOf.js";
 
 const NEWEST = String(migrations.at(-1)?.name);
-/** 2 s for the answer, and what a busy machine takes. */
-const BOUND_MS = 2_500;
+/** How long a store may take to answer. */
+const DEADLINE_MS = 2_000;
 
 describe("health", function () {
   this.timeout(120_000);
@@ -43,7 +44,7 @@ describe("health", function () {
       const health = await container.health();
       expect(health).to.deep.include({ live: true, ready: true, state: "ready", problems: [], warnings: [] });
       const { latencyMs, version, ...mysqlRest } = health.mysql;
-      expect(latencyMs).to.be.within(0.1, BOUND_MS);
+      expect(latencyMs).to.be.within(0.1, DEADLINE_MS);
       expect(mysql.version).to.include(String(version).split("-")[0]);
       expect(mysqlRest).to.deep.equal({
         status: "up",
@@ -54,7 +55,7 @@ describe("health", function () {
         pool: { used: 0, idle: 1, waiting: 0, limit: 100 },
       });
       const { latencyMs: redisMs, ...redisRest } = health.redis;
-      expect(redisMs).to.be.within(0.1, BOUND_MS);
+      expect(redisMs).to.be.within(0.1, DEADLINE_MS);
       expect(redisRest).to.deep.equal({
         status: "up",
         error: undefined,
@@ -229,12 +230,12 @@ describe("health", function () {
       withContainer(environment, async (container) => {
         await server().pause();
         try {
-          const began = performance.now();
           const asking = container.health();
-          expect(await healthResponse(container, "/livez")).to.include({ status: 200 });
-          expect(performance.now() - began, "liveness").to.be.below(100);
+          const late = lateness(asking, DEADLINE_MS);
+          const first = await Promise.race([healthResponse(container, "/livez"), asking]);
+          expect(first).to.include({ status: 200 });
+          expect(await late, "beyond 2 s").to.be.below(250);
           const health = await asking;
-          expect(performance.now() - began, "health").to.be.below(BOUND_MS);
           expect(health).to.include({ live: true, ready: false });
           expect(health[store]).to.include({ status: "down" });
           expect(health[other]).to.include({ status: "up" });
