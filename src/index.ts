@@ -17,7 +17,14 @@ export {
   createContainer,
   type RepositoryTransaction,
 } from "./container/container.js";
-export type { Health, StoreHealth } from "./container/health.js";
+export type { MysqlHealth, RedisHealth, StoreHealth } from "./container/health/health.js";
+export {
+  type HealthHandler,
+  type HealthResponse,
+  healthHandler,
+  healthResponse,
+} from "./container/health/httpHealth.js";
+export type { Health } from "./container/health/verdict.js";
 export { stopOnSignals } from "./container/processSignals.js";
 export type { ContainerSignals, MeetingSnapshot } from "./container/snapshot.js";
 export {
@@ -87,6 +94,7 @@ export {
   RouterWorker,
   WorkerContainer,
 } from "./mysql/entities/index.js";
+export type { MysqlReplication } from "./mysql/inspection.js";
 export type { Drift, TableDrift } from "./mysql/migrator/drift.js";
 export type { Holder } from "./mysql/migrator/holders.js";
 export {
@@ -100,7 +108,9 @@ export {
 } from "./mysql/migrator/migrator.js";
 export type { MigrationPlan, PlannedStatement } from "./mysql/migrator/plan.js";
 export type { MigrationEvent } from "./mysql/migrator/progress.js";
+export type { SchemaVersion } from "./mysql/migrator/schemaVersion.js";
 export type { MigrationStatus } from "./mysql/migrator/status.js";
+export type { PoolState } from "./mysql/pool.js";
 export type { Allocation } from "./mysql/repositories/allocation.js";
 export type { AllocateOptions, FleetRepository } from "./mysql/repositories/fleet.js";
 export type { FleetContainer, FleetContainerDetails } from "./mysql/repositories/fleetLists.js";
@@ -156,7 +166,8 @@ export type {
   TransportScope,
 } from "./mysql/repositories/transports.js";
 export type { IsolationLevel, Transaction, TransactionOptions } from "./mysql/transaction.js";
-export type { MessageHandler, Subscription } from "./redis/client.js";
+export type { MessageHandler, RedisClientState, Subscription } from "./redis/client.js";
+export type { RedisClusterState } from "./redis/inspection.js";
 export type { CallOptions, PushOptions, ReadOptions, RedisRepository, StreamEntry } from "./redis/repository.js";
 export type { ResyncEvent, SignalEvent, SubscriptionEvent, UnrecognisedEvent } from "./redis/signals/events.js";
 export type { ConsumeOptions, Delivery } from "./redis/signals/groups/consumeInput.js";

@@ -20,7 +20,8 @@ import { createRedisClient, type RedisClient } from "../redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../redis/repository.js";
 import { createSignals } from "../redis/signals/signals.js";
 import { createLogger, type Logger } from "../telemetry/logger.js";
-import { checkHealth, type Health } from "./health.js";
+import { HealthQuestions, unasked, withStates } from "./health/health.js";
+import { type Health, judge } from "./health/verdict.js";
 import { type ContainerSignals, withSnapshot } from "./snapshot.js";
 
 export interface ContainerOptions {
@@ -32,6 +33,8 @@ export interface ContainerOptions {
   readonly startTimeoutMs?: number;
   /** How long `stop()` may take. Default 5,000 ms. */
   readonly stopTimeoutMs?: number;
+  /** How long `health()` tells what the stores answered without asking them again. Default 1,000 ms, 0 to 60,000. */
+  readonly healthMaxAgeMs?: number;
 }
 
 export type ContainerState = "new" | "starting" | "ready" | "stopping" | "stopped";
@@ -50,7 +53,10 @@ export interface Container {
   start(): Promise<void>;
   /** Not ready → finish or time out what is pending → close Redis → drain the pool. Idempotent, bounded by `stopTimeoutMs`. */
   stop(): Promise<void>;
-  /** What each store answers now; never throws. */
+  /**
+   * Whether to keep the process, whether to send it work, and what each store tells of itself. However often and by however many it is
+   * called, each store is asked at most once in `healthMaxAgeMs`, and for at most 2 s. Never rejects.
+   */
   health(): Promise<Health>;
   /** Runs `work` in one transaction under one deadline; see `TransactionOptions`. */
   transaction<T>(work: (tx: RepositoryTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
@@ -88,6 +94,7 @@ class DataContainer implements Container {
   readonly #migrations: "refuse" | "run";
   readonly #startTimeoutMs: number;
   readonly #stopTimeoutMs: number;
+  readonly #health: HealthQuestions;
   /** Those that run, each with what ends it early. */
   readonly #transactions = new Map<Promise<unknown>, AbortController>();
   #state: ContainerState = "new";
@@ -103,6 +110,7 @@ class DataContainer implements Container {
     this.#migrations = checkMigrations(options.migrations ?? "refuse");
     this.#startTimeoutMs = checkTimeout("startTimeoutMs", options.startTimeoutMs ?? 10_000);
     this.#stopTimeoutMs = checkTimeout("stopTimeoutMs", options.stopTimeoutMs ?? 5_000);
+    this.#health = new HealthQuestions(checkMaxAge(options.healthMaxAgeMs ?? 1_000));
     this.logger = options.logger ?? createLogger();
   }
 
@@ -143,8 +151,14 @@ class DataContainer implements Container {
     return this.#outcome;
   }
 
-  health(): Promise<Health> {
-    return checkHealth(this.#state, this.#stores);
+  async health(): Promise<Health> {
+    const stores = this.#stores;
+    const { mode } = this.#config.redis;
+    const { mysql, redis } = stores
+      ? withStates(await this.#health.ask(stores), stores)
+      : unasked(`the container is ${this.#state}`);
+    // The state of this moment: a container that stops is not ready, whatever the stores answered before.
+    return judge(this.#state, mysql, { ...redis, mode });
   }
 
   async transaction<T>(work: (tx: RepositoryTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -267,6 +281,11 @@ function checkMigrations(value: string): "refuse" | "run" {
 function checkTimeout(argument: string, ms: number): number {
   if (ms > 0 && ms < 2 ** 31) return ms;
   throw new InvalidInputError(argument, "must be above 0 and below 2^31 milliseconds");
+}
+
+function checkMaxAge(ms: number): number {
+  if (ms >= 0 && ms <= 60_000) return ms;
+  throw new InvalidInputError("healthMaxAgeMs", "must be from 0 to 60,000 milliseconds");
 }
 
 function withRepositories({ manager }: Transaction): RepositoryTransaction {

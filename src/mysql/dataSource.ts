@@ -11,7 +11,7 @@ import { GuardedPool } from "./pool.js";
 import { sessionSql, statementLimitMs } from "./session.js";
 
 export type { DataSource } from "typeorm";
-export { closeDataSource, openDataSource, pingMysql } from "./opening.js";
+export { closeDataSource, openDataSource } from "./opening.js";
 
 export interface DataSourceOptions {
   /** Is told of unfit credentials files and of connections that fail while idle. Default: nobody. */

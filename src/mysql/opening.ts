@@ -24,18 +24,6 @@ export async function openDataSource(dataSource: DataSource, timeoutMs: number):
   }
 }
 
-/**
- * Asks the server for an answer, within `timeoutMs` milliseconds, also while every connection is in use.
- * @throws MysqlPingError saying what to check
- */
-export async function pingMysql(dataSource: DataSource, timeoutMs: number): Promise<void> {
-  try {
-    await withDeadline(pingDeadline(timeoutMs), (deadline) => ask(dataSource, deadline));
-  } catch (error) {
-    throw pingError(error);
-  }
-}
-
 /** Waits at most `timeoutMs` milliseconds for statements in flight, then cuts them off. Never throws; harmless when closed. */
 export async function closeDataSource(dataSource: DataSource, timeoutMs: number): Promise<void> {
   const pool = poolOf(dataSource);
@@ -48,12 +36,12 @@ function ask(dataSource: DataSource, deadline: Deadline): Promise<void> {
   return withLease(dataSource, deadline, ({ lease }) => lease.control("SELECT 1"), { spare: true });
 }
 
-function pingDeadline(timeoutMs: number): DeadlineOptions {
+export function pingDeadline(timeoutMs: number): DeadlineOptions {
   const overdue = () => new DeadlineExceededError(`MySQL did not answer within ${Math.round(timeoutMs)} ms`);
   return { timeoutMs, overdue };
 }
 
-function pingError(error: unknown): MysqlPingError {
+export function pingError(error: unknown): MysqlPingError {
   const cause = toDataError(error);
   return new MysqlPingError(`${cause.message}. ${connectionAdvice(cause)}`, { cause });
 }

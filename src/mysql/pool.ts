@@ -22,6 +22,18 @@ export interface GuardedPoolOptions {
   readonly onIdleFailure?: (failure: DataError) => void;
 }
 
+/** The pool at this moment. The connection that health checks may open beyond the limit counts only while it is idle. */
+export interface PoolState {
+  /** Connections lent, or being opened for somebody. */
+  readonly used: number;
+  /** Open connections that nobody uses. */
+  readonly idle: number;
+  /** Callers that wait for one. */
+  readonly waiting: number;
+  /** Most that may be used at once. */
+  readonly limit: number;
+}
+
 /** Why and how a connection is borrowed. */
 export interface Borrowing {
   /** Ends the wait. */
@@ -51,6 +63,7 @@ export class GuardedPool {
   readonly #sockets = new Set<Socket>();
   readonly #leases = new Set<Lease>();
   readonly #ready = new WeakSet<PoolConnection>();
+  readonly #idle = new Set<PoolConnection>();
   readonly #spare: Limiter;
   readonly #borrowing = new AsyncLocalStorage<Borrowing>();
   readonly #changes = new EventEmitter();
@@ -67,6 +80,11 @@ export class GuardedPool {
   /** The default deadline of a transaction, in milliseconds. */
   get queryTimeoutMs(): number {
     return this.#options.config.queryTimeoutMs;
+  }
+
+  get state(): PoolState {
+    const { inUse, waiting, options } = this.limiter;
+    return { used: inUse, idle: this.#idle.size, waiting, limit: options.limit };
   }
 
   /** Makes `poolOf(dataSource)` find this pool. */
@@ -87,14 +105,14 @@ export class GuardedPool {
 
   /** A connection may fail while nobody uses it; the pool drops it, and there is nothing else to do. */
   #watch(pool: Pool): void {
-    const idle = new WeakSet<PoolConnection>();
-    pool.on("release", (connection) => idle.add(connection));
-    pool.on("acquire", (connection) => idle.delete(connection));
-    pool.on("connection", (connection) =>
+    pool.on("release", (connection) => this.#idle.add(connection));
+    pool.on("acquire", (connection) => this.#idle.delete(connection));
+    pool.on("connection", (connection) => {
       connection.on("error", (error) => {
-        if (idle.delete(connection)) this.#options.onIdleFailure?.(toDataError(error));
-      }),
-    );
+        if (this.#idle.delete(connection)) this.#options.onIdleFailure?.(toDataError(error));
+      });
+      socketOf(connection).once("close", () => this.#idle.delete(connection));
+    });
   }
 
   getConnection(done: (error: DataError | null, lease?: Lease) => void): void {
@@ -205,6 +223,11 @@ export class GuardedPool {
       await deadline.race(once(this.#changes, "change", { signal: deadline.signal })).catch(() => undefined);
     }
   }
+}
+
+/** mysql2's typings leave it out. */
+function socketOf(connection: PoolConnection): Socket {
+  return (connection as unknown as { readonly stream: Socket }).stream;
 }
 
 function refused(reason: "timeout" | "queue-full", { inUse, waiting, options }: Limiter): AcquireTimeoutError {

@@ -7,6 +7,7 @@ import { closeDriver, createDriverFactory, type Driver, type DriverFactory } fro
 import { Following } from "./following/following.js";
 import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
+import { inspectRedis, type RedisInspection } from "./inspection.js";
 import { type Ground, Operation } from "./operation.js";
 import type { SendOptions } from "./sendOptions.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
@@ -19,6 +20,10 @@ export interface RedisClientState {
   /** Commands in flight, and callers waiting for a place. */
   readonly inFlight: number;
   readonly waiting: number;
+  /** Most that may be in flight at once. */
+  readonly limit: number;
+  /** About how much memory both take, in bytes. */
+  readonly queuedBytes: number;
 }
 
 /** Redis, a cluster or a single instance alike. */
@@ -57,6 +62,11 @@ export interface RedisClient {
   /** Takes no more commands, waits up to `timeoutMs` for those in flight, then closes every connection. Idempotent. */
   close(timeoutMs: number): Promise<void>;
   state(): RedisClientState;
+  /**
+   * Asks whether Redis answers and what it is, within `timeoutMs` milliseconds, also while every place in flight is taken.
+   * @throws DeadlineExceededError, RedisCommandError, ClientNilError
+   */
+  inspect(timeoutMs: number): Promise<RedisInspection>;
 }
 
 /**
@@ -67,6 +77,8 @@ export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }:
   return new DriverClient(config.redis, logger, createDriverFactory(config.redis, logger));
 }
 
+/** More than are under way at once, since a silent server's stay in flight until its connection is given up. */
+const INSPECTION_LIMIT = 32;
 const LIMITS = "REDIS_CLUSTER_POOL_SIZE, REDIS_CLUSTER_MAX_ACTIVE_CONNECTIONS or REDIS_MAX_QUEUED_BYTES";
 
 class DriverClient implements RedisClient {
@@ -74,6 +86,8 @@ class DriverClient implements RedisClient {
   readonly #config: DataConfig["redis"];
   readonly #driver: Driver;
   readonly #limiter: Limiter;
+  /** The places for questions about health, so that a busy client is not taken for a dead server. */
+  readonly #inspecting: Limiter;
   readonly #ground: Ground;
   readonly #subscriptions: Subscriptions;
   readonly #operations = new Set<Operation>();
@@ -92,6 +106,12 @@ class DriverClient implements RedisClient {
       weightLimit: config.maxQueuedBytes,
       timeoutMs: config.poolTimeoutMs,
       refused: (reason) => new BackpressureError(backpressure(reason, config)),
+    });
+    this.#inspecting = new Limiter({
+      limit: INSPECTION_LIMIT,
+      queueLimit: INSPECTION_LIMIT,
+      timeoutMs: config.poolTimeoutMs,
+      refused: () => new BackpressureError("Redis has not answered earlier questions about its health"),
     });
     this.#ground = { driver: this.#driver, limiter: this.#limiter, config };
   }
@@ -163,7 +183,14 @@ class DriverClient implements RedisClient {
   };
 
   state(): RedisClientState {
-    return { status: this.#status(), inFlight: this.#limiter.inUse, waiting: this.#limiter.waiting };
+    const { inUse, waiting, weight, options } = this.#limiter;
+    return { status: this.#status(), inFlight: inUse, waiting, limit: options.limit, queuedBytes: weight };
+  }
+
+  async inspect(timeoutMs: number): Promise<RedisInspection> {
+    const limiter = this.#inspecting;
+    const ask = (command: string, ...args: string[]) => this.send(command, args, { kind: "read", timeoutMs, limiter });
+    return inspectRedis(this.#driver, this.#config, ask);
   }
 
   #status(): RedisClientState["status"] {

@@ -11,9 +11,14 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const readme = readFileSync(`${root}README.md`, "utf8");
 const signals = readFileSync(`${root}docs/signals.md`, "utf8");
 const examplesIn = (text: string) => [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
-const examples = { "README.md": examplesIn(readme), "docs/signals.md": examplesIn(signals) };
+const health = readFileSync(`${root}docs/health.md`, "utf8");
+const examples = {
+  "README.md": examplesIn(readme),
+  "docs/signals.md": examplesIn(signals),
+  "docs/health.md": examplesIn(health),
+};
 
-describe("README.md and docs/signals.md", () => {
+describe("README.md and the examples of docs/", () => {
   let services: Services;
   let database: TestDatabase;
 

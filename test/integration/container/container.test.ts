@@ -171,6 +171,8 @@ describe("the container", () => {
       expect(() => make({}, { startTimeoutMs: ms })).to.throw(InvalidInputError, "startTimeoutMs");
       expect(() => make({}, { stopTimeoutMs: ms })).to.throw(InvalidInputError, "stopTimeoutMs");
     }
+    for (const ms of [-1, Number.NaN, 60_001])
+      expect(() => make({}, { healthMaxAgeMs: ms })).to.throw(InvalidInputError, "healthMaxAgeMs");
     expect(() => make({}, { migrations: "yes" as "run" })).to.throw(InvalidInputError, "migrations");
   });
 
@@ -395,7 +397,7 @@ describe("the container", () => {
   });
 
   it("says which store is down, in time, and that it is up again", async () => {
-    const container = make();
+    const container = make({}, { healthMaxAgeMs: 0 });
     await container.start();
     await redis.pause();
     const began = performance.now();

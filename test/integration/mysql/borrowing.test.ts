@@ -1,14 +1,9 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { MysqlPingError, QueryError } from "../../../src/errors.js";
-import {
-  closeDataSource,
-  createDataSource,
-  type DataSource,
-  openDataSource,
-  pingMysql,
-} from "../../../src/mysql/dataSource.js";
+import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../../../src/mysql/dataSource.js";
 import { MeetingStatus } from "../../../src/mysql/entities/index.js";
+import { inspectMysql } from "../../../src/mysql/inspection.js";
 import { runMigrations } from "../../../src/mysql/migrator/migrator.js";
 import { poolOf } from "../../../src/mysql/pool.js";
 import { runTransaction } from "../../../src/mysql/transaction.js";
@@ -63,11 +58,11 @@ describe("borrowed connections", function () {
       }));
   });
 
-  it("do not keep a ping waiting when all are in use", () =>
+  it("do not keep a question about health waiting when all are in use", () =>
     withOne(async (dataSource) => {
       const holder = dataSource.createQueryRunner();
       await holder.connect();
-      await Promise.all([1, 2, 3].map(() => pingMysql(dataSource, 2_000)));
+      await Promise.all([1, 2, 3].map(() => inspectMysql(dataSource, 2_000)));
       expect(poolOf(dataSource).limiter).to.include({ inUse: 1, waiting: 0 });
       await holder.release();
     }));
@@ -77,7 +72,7 @@ describe("borrowed connections", function () {
       const holder = dataSource.createQueryRunner();
       await holder.connect();
       proxy.freeze();
-      const error = await failureOf(pingMysql(dataSource, 1_000));
+      const error = await failureOf(inspectMysql(dataSource, 1_000));
       expect(error).to.be.instanceOf(MysqlPingError);
       expect(error.message).to.match(/gave no connection within 200 ms.*reachable/);
       proxy.thaw();

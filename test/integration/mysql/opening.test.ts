@@ -2,7 +2,8 @@ import { connect, createServer } from "node:net";
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { ConfigError, DeadlineExceededError, MysqlPingError } from "../../../src/errors.js";
-import { createDataSource, openDataSource, pingMysql } from "../../../src/mysql/dataSource.js";
+import { createDataSource, openDataSource } from "../../../src/mysql/dataSource.js";
+import { inspectMysql } from "../../../src/mysql/inspection.js";
 import { runTransaction } from "../../../src/mysql/transaction.js";
 import { type Environment, type MysqlServer, type ServerTls, startMysqlServer } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
@@ -65,15 +66,15 @@ describe("opening MySQL", function () {
     silent.close();
   });
 
-  it("a ping answers in time when the server is frozen, and again when it goes on", () =>
+  it("a question about health is answered in time when the server is frozen, and again when it goes on", () =>
     withDataSource(through(server.environment, proxy), {}, async (dataSource) => {
-      await pingMysql(dataSource, 1_000);
+      await inspectMysql(dataSource, 1_000);
       proxy.freeze();
-      const { error, ms } = await timedFailureOf(pingMysql(dataSource, 200));
+      const { error, ms } = await timedFailureOf(inspectMysql(dataSource, 200));
       expect(error).to.be.instanceOf(MysqlPingError);
       expect(ms).to.be.within(160, 300);
       proxy.thaw();
-      await pingMysql(dataSource, 1_000);
+      await inspectMysql(dataSource, 1_000);
     }));
 
   it("keeps the password out of the DataSource, however it is printed", () =>

@@ -1,7 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { expectedSchemaText, findDrift } from "../../../../src/mysql/migrator/drift.js";
 import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
+import { readLiveSchema } from "../../../../src/mysql/migrator/schemaReader.js";
 import { type Environment, type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
+import { schemaDiagram } from "../../../support/schemaDiagram.js";
 import { mysqlConfig, withDataSource } from "../testDataSource.js";
 import { createHandmadeTables, FEW, fillHandmadeTables, type Handmade, rowPrints } from "./adoptedDatabase.js";
 import { freshDatabase, schemaOf } from "./freshDatabase.js";
@@ -28,13 +31,14 @@ const STARTING_STATES: Readonly<Record<string, Handmade>> = {
 describe("the schema", function () {
   this.timeout(120_000);
   let server: MysqlServer;
+  let freshEnvironment: Environment;
   let fresh: string;
 
   before(async () => {
     server = await startMysqlServer();
-    const environment = await freshDatabase(server, "fresh");
-    await runMigrations(mysqlConfig(environment));
-    fresh = await schemaOf(environment);
+    freshEnvironment = await freshDatabase(server, "fresh");
+    await runMigrations(mysqlConfig(freshEnvironment));
+    fresh = await schemaOf(freshEnvironment);
   });
   after(() => server?.stop());
 
@@ -50,6 +54,11 @@ describe("the schema", function () {
 
   it("of a fresh database is test/schema.sql; where it is meant to change, run `npm run schema` and read the difference", async () => {
     expect(fresh).to.equal(await expectedSchemaText());
+  });
+
+  it("of a fresh database is the diagram in docs/schema.md; where it is meant to change, run `npm run schema` and read the difference", async () => {
+    const diagram = schemaDiagram(await withDataSource(freshEnvironment, {}, readLiveSchema));
+    expect(await readFile(new URL("../../../../docs/schema.md", import.meta.url), "utf8")).to.equal(diagram);
   });
 
   for (const [state, how] of Object.entries(STARTING_STATES)) {
