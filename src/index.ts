@@ -49,6 +49,7 @@ export {
   MigrationLockError,
   MigrationSettingError,
   MigrationTableError,
+  MissingPackageError,
   MysqlPingError,
   NoCapacityError,
   NotStoredError,
