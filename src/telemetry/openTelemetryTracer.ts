@@ -13,14 +13,15 @@ export function createTracer(api: Api, tracer: OpenTelemetryTracer): Tracer {
   };
 }
 
-function startOptions({ SpanKind }: Api, { kind, attributes, linkedTo }: SpanOptions) {
+function startOptions({ SpanKind }: Api, { kind, attributes, root = false, linkedTo }: SpanOptions) {
   const kinds: Record<SpanOptions["kind"], SpanKind> = {
     client: SpanKind.CLIENT,
     producer: SpanKind.PRODUCER,
     consumer: SpanKind.CONSUMER,
     internal: SpanKind.INTERNAL,
   };
-  return { kind: kinds[kind], attributes: { ...attributes }, links: linkedTo === undefined ? [] : linksOf(linkedTo) };
+  const links = linkedTo === undefined ? [] : linksOf(linkedTo);
+  return { kind: kinds[kind], attributes: { ...attributes }, root, links };
 }
 
 async function finish<T>({ SpanStatusCode }: Api, span: Span, work: () => Promise<T>): Promise<T> {

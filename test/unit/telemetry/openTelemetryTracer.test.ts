@@ -140,6 +140,15 @@ describe("openTelemetry()'s spans", () => {
     expect(handle?.spanContext().traceId).not.to.equal(publish?.spanContext().traceId);
   });
 
+  it("begin a trace of their own where they are to", async () => {
+    await tracer.span("service", OPTIONS, () =>
+      tracer.span("handle", { ...OPTIONS, root: true }, async () => undefined),
+    );
+    const [handle, service] = exporter.getFinishedSpans();
+    expect(handle?.parentSpanContext).to.equal(undefined);
+    expect(handle?.spanContext().traceId).not.to.equal(service?.spanContext().traceId);
+  });
+
   it("take a later version's traceparent, and do without what is none", async () => {
     const linksTo = async (linkedTo: string) => {
       exporter.reset();
