@@ -10,10 +10,15 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 // Not awaited: mocha loads a file that awaits at its top level in another way, and the sources with it a second time.
 const readme = readFileSync(`${root}README.md`, "utf8");
 const signals = readFileSync(`${root}docs/signals.md`, "utf8");
+const metrics = readFileSync(`${root}docs/metrics.md`, "utf8");
 const examplesIn = (text: string) => [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
-const examples = { "README.md": examplesIn(readme), "docs/signals.md": examplesIn(signals) };
+const examples = {
+  "README.md": examplesIn(readme),
+  "docs/signals.md": examplesIn(signals),
+  "docs/metrics.md": examplesIn(metrics),
+};
 
-describe("README.md and docs/signals.md", () => {
+describe("README.md, docs/signals.md and docs/metrics.md", () => {
   let services: Services;
   let database: TestDatabase;
 
@@ -67,6 +72,8 @@ describe("README.md and docs/signals.md", () => {
     const file = `${root}test/readme-example-${process.pid}-${name}.ts`;
     const sources = code
       .replaceAll('"doordarshan-data/testing"', '"../src/testing/index.js"')
+      .replaceAll('"doordarshan-data/prometheus"', '"../src/telemetry/prometheus.js"')
+      .replaceAll('"doordarshan-data/opentelemetry"', '"../src/telemetry/openTelemetry.js"')
       .replaceAll('"doordarshan-data"', '"../src/index.js"');
     await writeFile(file, sources);
     try {
