@@ -70,8 +70,14 @@ async function ask(child: ChildProcess, request: RoundRequest): Promise<unknown>
 
 /** @throws Error when the process ends instead */
 async function answerOf(child: ChildProcess): Promise<unknown> {
-  const ended = once(child, "exit").then(() => {
+  const answered = new AbortController();
+  const ended = once(child, "exit", { signal: answered.signal }).then(() => {
     throw new Error("A process of the bench has ended before its time");
   });
-  return (await Promise.race([once(child, "message"), ended]))[0];
+  try {
+    return (await Promise.race([once(child, "message"), ended]))[0];
+  } finally {
+    // Or a listener would stay for each answer.
+    answered.abort();
+  }
 }
