@@ -40,7 +40,7 @@ export async function openTelemetryGround(): Promise<TelemetryGround> {
     versions: { mysql: mysql.version, redis: redis.version },
     run: (way, request) => ask(children.get(way) as ChildProcess, request),
     close: async () => {
-      for (const child of children.values()) child.disconnect();
+      await Promise.all([...children.values()].map(end));
       await Promise.all([mysql.stop(), redis.stop()]);
     },
   };
@@ -60,6 +60,13 @@ async function start(way: Way, env: Record<string, string>): Promise<ChildProces
   const child = fork(new URL("telemetryContender.ts", import.meta.url), [way], { env });
   await answerOf(child);
   return child;
+}
+
+/** It exits when nobody is there to ask it. */
+async function end(child: ChildProcess): Promise<void> {
+  const exited = once(child, "exit");
+  child.disconnect();
+  await exited;
 }
 
 async function ask(child: ChildProcess, request: RoundRequest): Promise<unknown> {
