@@ -12,6 +12,7 @@ import {
   signalOf,
   xaddArguments,
 } from "./publishGround.js";
+import { round } from "./round.js";
 import { bytes, type Line, times } from "./table.js";
 
 const CALLERS = 100;
@@ -82,17 +83,6 @@ function compare<Name extends string>(ways: Readonly<Record<Name, Call>>, calls:
     Object.entries<Call>(ways).map(([name, call]) => [name, { run: () => round(call, calls, callers) }]),
   ) as unknown as Record<Name, Contender>;
   return measureTogether(contenders, { rounds: ROUNDS, calls: 1 });
-}
-
-function round(call: Call, calls: number, callers: number): Promise<unknown> {
-  let next = 0;
-  const caller = async () => {
-    while (next < calls) {
-      next += 1;
-      await call(next - 1);
-    }
-  };
-  return Promise.all(Array.from({ length: callers }, caller));
 }
 
 function waysOfMany({ signals, nodeOf }: PublishGround): Record<"ours" | "raw", Contender> {

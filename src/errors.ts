@@ -250,6 +250,18 @@ export class DataLossError extends DataError {
   }
 }
 
+/** A package that only some services need is not installed. */
+export class MissingPackageError extends DataError {
+  readonly code = "ErrMissingPackage";
+  constructor(
+    readonly packageName: string,
+    versions: string,
+    neededBy: string,
+  ) {
+    super(`${neededBy} needs ${packageName}, which is not installed: npm install "${packageName}@${versions}"`);
+  }
+}
+
 export type StartupStage = "configuration" | "credentials" | "mysql" | "schema" | "redis";
 
 /** `start()` failed; everything that had been opened is closed again. */

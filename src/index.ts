@@ -56,6 +56,7 @@ export {
   MigrationLockError,
   MigrationSettingError,
   MigrationTableError,
+  MissingPackageError,
   MysqlPingError,
   NoCapacityError,
   NotStoredError,

@@ -109,7 +109,7 @@ export const METRICS = {
   deadLetters: counter("doordarshan.signals.dead_letters", "{entry}", "Entries given up by this process's consumers"),
 
   containerStart: gauge("doordarshan.container.start.duration", "s", "How long the last start took"),
-  containerReady: gauge("doordarshan.container.ready", "1", "1 while the data layer is ready"),
+  containerReady: gauge("doordarshan.container.ready", "{container}", "1 while the data layer is ready"),
 
   fleetContainers: gauge("doordarshan.fleet.containers", "{container}", "Media nodes with a recent heartbeat", [
     "tenant",
@@ -125,4 +125,9 @@ export const METRICS = {
 export function prometheusName({ kind, name, unit }: MetricDefinition): string {
   const units: Record<string, string> = { s: "_seconds", By: "_bytes" };
   return name.replace(/[^a-z0-9]/g, "_") + (units[unit] ?? "") + (kind === "counter" ? "_total" : "");
+}
+
+/** What Prometheus calls the attribute. */
+export function prometheusLabel(attribute: string): string {
+  return attribute.replace(/[^a-z0-9]/g, "_");
 }

@@ -8,15 +8,11 @@ import { configurationTable } from "../support/configurationTable.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // Not awaited: mocha loads a file that awaits at its top level in another way, and the sources with it a second time.
-const readme = readFileSync(`${root}README.md`, "utf8");
-const signals = readFileSync(`${root}docs/signals.md`, "utf8");
 const examplesIn = (text: string) => [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
-const health = readFileSync(`${root}docs/health.md`, "utf8");
-const examples = {
-  "README.md": examplesIn(readme),
-  "docs/signals.md": examplesIn(signals),
-  "docs/health.md": examplesIn(health),
-};
+/** Whose examples are run. */
+const DOCUMENTS = ["README.md", "docs/signals.md", "docs/health.md", "docs/metrics.md"];
+const textOf = (document: string) => readFileSync(`${root}${document}`, "utf8");
+const readme = textOf("README.md");
 
 describe("README.md and the examples of docs/", () => {
   let services: Services;
@@ -58,8 +54,8 @@ describe("README.md and the examples of docs/", () => {
       expect(scripts).to.have.property(name);
   });
 
-  for (const [document, codes] of Object.entries(examples)) {
-    for (const [index, code] of codes.entries()) {
+  for (const document of DOCUMENTS) {
+    for (const [index, code] of examplesIn(textOf(document)).entries()) {
       it(`runs example ${index + 1} of ${document} as it stands`, async function () {
         this.timeout(120_000);
         expect(await run(code, `${document.replace(/\W/g, "-")}-${index}`)).to.deep.equal({ exitCode: 0, stderr: "" });
@@ -72,6 +68,8 @@ describe("README.md and the examples of docs/", () => {
     const file = `${root}test/readme-example-${process.pid}-${name}.ts`;
     const sources = code
       .replaceAll('"doordarshan-data/testing"', '"../src/testing/index.js"')
+      .replaceAll('"doordarshan-data/prometheus"', '"../src/telemetry/prometheus.js"')
+      .replaceAll('"doordarshan-data/opentelemetry"', '"../src/telemetry/openTelemetry.js"')
       .replaceAll('"doordarshan-data"', '"../src/index.js"');
     await writeFile(file, sources);
     try {

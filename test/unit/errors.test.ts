@@ -25,6 +25,7 @@ const examples: errors.DataError[] = [
   new errors.MigrationBlockedError("AddTriggers1", "meeting_status", ""),
   new errors.AdoptionError([{ table: "router_meeting", problem: "lacks a column" }]),
   new errors.DataLossError([{ table: "meeting_status", rows: 3 }]),
+  new errors.MissingPackageError("prom-client", "^15.1.0", "doordarshan-data/prometheus"),
   new errors.StartupError("mysql", "mysql", new errors.MysqlPingError("no answer")),
   new errors.InvalidInputError("meetingId", "must not be empty"),
   new errors.OperationAbortedError("aborted"),

@@ -1,0 +1,133 @@
+import type { MetricObjectWithValues, MetricValueWithName } from "prom-client";
+import { GaugeReaders } from "./gaugeReaders.js";
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type MetricDefinition,
+  prometheusLabel,
+  prometheusName,
+} from "./metrics.js";
+import { type Distribution, isMeasurement, newDistribution, newSum, observe, SeriesTable } from "./series.js";
+import type { Attributes, GaugeReader, Recorder } from "./telemetry.js";
+
+type Value = MetricValueWithName<string>;
+type Shown = MetricObjectWithValues<Value>;
+type Labels = Readonly<Record<string, string>>;
+
+/**
+ * What a register of prom-client holds. prom-client's own classes make a key of the labels at each event, which is a tenth of a publish;
+ * these keep what is counted by themselves, and the register writes it.
+ */
+abstract class PrometheusMetric {
+  /** The register changes it where it writes OpenMetrics. */
+  name: string;
+  readonly help: string;
+  abstract readonly type: string;
+  readonly aggregator = "sum";
+
+  constructor(definition: MetricDefinition) {
+    this.name = prometheusName(definition);
+    this.help = definition.description;
+  }
+
+  async get(): Promise<Shown> {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, aggregator, values: await this.values() } as unknown as Shown;
+  }
+
+  /** prom-client's `resetMetrics()`. */
+  abstract reset(): void;
+  protected abstract values(): Value[] | Promise<Value[]>;
+}
+
+export class CounterMetric extends PrometheusMetric {
+  readonly type = "counter";
+  readonly recorder: Recorder;
+  readonly #table;
+  readonly #bare: boolean;
+
+  constructor(definition: Counter) {
+    super(definition);
+    const table = new SeriesTable(definition.attributes, newSum);
+    this.#table = table;
+    this.#bare = definition.attributes.length === 0;
+    this.recorder = (by, attributes) => {
+      if (isMeasurement(by)) table.of(attributes).value += by;
+    };
+    this.reset();
+  }
+
+  reset(): void {
+    this.#table.clear();
+    // From the start, so that the first event shows as an increase.
+    if (this.#bare) this.#table.of({});
+  }
+
+  protected values(): Value[] {
+    return this.#table.all.map(({ attributes, state }) => ({ labels: labelsOf(attributes), value: state.value }));
+  }
+}
+
+export class HistogramMetric extends PrometheusMetric {
+  readonly type = "histogram";
+  readonly recorder: Recorder;
+  readonly #table;
+  readonly #bounds: readonly number[];
+
+  constructor(definition: Histogram) {
+    super(definition);
+    const bounds = definition.buckets;
+    const table = new SeriesTable(definition.attributes, () => newDistribution(bounds));
+    this.#table = table;
+    this.#bounds = bounds;
+    this.recorder = (value, attributes) => {
+      if (isMeasurement(value)) observe(table.of(attributes), bounds, value);
+    };
+  }
+
+  reset(): void {
+    this.#table.clear();
+  }
+
+  protected values(): Value[] {
+    return this.#table.all.flatMap(({ attributes, state }) => this.#valuesOf(labelsOf(attributes), state));
+  }
+
+  #valuesOf(labels: Labels, { counts, sum, count }: Distribution): Value[] {
+    let below = 0;
+    const buckets = counts.map((inBucket, place) => {
+      below += inBucket;
+      const le = this.#bounds[place] ?? "+Inf";
+      return { metricName: `${this.name}_bucket`, labels: { ...labels, le }, value: below };
+    });
+    const sums = { metricName: `${this.name}_sum`, labels, value: sum };
+    return [...buckets, sums, { metricName: `${this.name}_count`, labels, value: count }];
+  }
+}
+
+export class GaugeMetric extends PrometheusMetric {
+  readonly type = "gauge";
+  readonly #readers: GaugeReaders;
+
+  constructor(definition: Gauge) {
+    super(definition);
+    this.#readers = new GaugeReaders(definition);
+  }
+
+  add(read: GaugeReader): () => void {
+    return this.#readers.add(read);
+  }
+
+  /** Gauges keep nothing. */
+  reset(): void {}
+
+  protected async values(): Promise<Value[]> {
+    const samples = await this.#readers.samples();
+    return samples.map(({ attributes, state }) => ({ labels: labelsOf(attributes), value: state.value }));
+  }
+}
+
+function labelsOf(attributes: Attributes): Labels {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [prometheusLabel(name), value]));
+}

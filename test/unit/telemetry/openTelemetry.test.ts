@@ -1,0 +1,142 @@
+import { metrics as globalMetrics } from "@opentelemetry/api";
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  DataPointType,
+  type HistogramMetricData,
+  MeterProvider,
+  type MetricData,
+  MetricReader,
+} from "@opentelemetry/sdk-metrics";
+import { expect } from "chai";
+import packageJson from "../../../package.json" with { type: "json" };
+import { Instruments } from "../../../src/telemetry/instruments.js";
+import { METRICS } from "../../../src/telemetry/metrics.js";
+import { openTelemetry } from "../../../src/telemetry/openTelemetry.js";
+
+/** Collects when it is told to. */
+class PullReader extends MetricReader {
+  protected override async onShutdown(): Promise<void> {}
+  protected override async onForceFlush(): Promise<void> {}
+}
+
+describe("openTelemetry()'s metrics", () => {
+  let reader: PullReader;
+  let meterProvider: MeterProvider;
+  let instruments: Instruments;
+  beforeEach(() => {
+    reader = new PullReader();
+    meterProvider = new MeterProvider({ readers: [reader] });
+    instruments = new Instruments([openTelemetry({ meterProvider })]);
+  });
+  afterEach(() => meterProvider.shutdown());
+
+  const metric = async (name: string): Promise<MetricData> => {
+    const { resourceMetrics }: CollectionResult = await reader.collect();
+    const found = resourceMetrics.scopeMetrics
+      .flatMap(({ metrics }) => metrics)
+      .filter(({ descriptor }) => descriptor.name === name);
+    expect(found, name).to.have.length(1);
+    return found[0] as MetricData;
+  };
+  const pointsOf = async (name: string) =>
+    (await metric(name)).dataPoints.map(({ attributes, value }) => ({ attributes, value }));
+
+  it("are in the scope of this package and its version", async () => {
+    instruments.count(METRICS.deadLetters);
+    const { resourceMetrics } = await reader.collect();
+    expect(resourceMetrics.scopeMetrics.map(({ scope }) => [scope.name, scope.version])).to.deep.equal([
+      ["doordarshan-data", packageJson.version],
+    ]);
+  });
+
+  it("have each instrument of the table, under its name and with its unit", async () => {
+    for (const definition of Object.values(METRICS)) {
+      if (definition.kind === "counter") instruments.count(definition);
+      if (definition.kind === "histogram") instruments.record(definition, 0.001);
+      if (definition.kind === "gauge") instruments.gauge(definition, () => [{ value: 1 }]);
+    }
+    const { resourceMetrics } = await reader.collect();
+    const told = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+    expect(
+      told.map(({ descriptor: { name, unit, description } }) => ({ name, unit, description })),
+    ).to.have.deep.members(Object.values(METRICS).map(({ name, unit, description }) => ({ name, unit, description })));
+  });
+
+  it("count monotonically, with the attributes of the metric only", async () => {
+    instruments.count(METRICS.transactions, { outcome: "committed", meetingId: "m1" });
+    instruments.count(METRICS.transactions, { outcome: "committed" }, 2);
+    instruments.count(METRICS.transactions, { outcome: "committed" }, -1);
+    instruments.count(METRICS.transactions, { outcome: "committed" }, Number.NaN);
+    const told = await metric("doordarshan.transactions");
+    expect(told).to.include({
+      dataPointType: DataPointType.SUM,
+      isMonotonic: true,
+      aggregationTemporality: AggregationTemporality.CUMULATIVE,
+    });
+    const expected = [{ attributes: { outcome: "committed" }, value: 3 }];
+    expect(told.dataPoints.map(({ attributes, value }) => ({ attributes, value }))).to.deep.equal(expected);
+    expect(await pointsOf("doordarshan.transactions")).to.deep.equal(expected);
+    expect(await pointsOf("doordarshan.signals.dead_letters")).to.deep.equal([{ attributes: {}, value: 0 }]);
+  });
+
+  it("have histograms with the advised buckets, and the attributes of the metric only", async () => {
+    const attributes = { "db.system.name": "redis", "db.operation.name": "XADD" };
+    for (const seconds of [0.000_2, 0.001, 60])
+      instruments.record(METRICS.operationDuration, seconds, { ...attributes, sql: "x" });
+    instruments.record(METRICS.operationDuration, Number.NaN, attributes);
+    const { dataPoints } = (await metric("db.client.operation.duration")) as HistogramMetricData;
+    expect(dataPoints).to.have.length(1);
+    expect(dataPoints[0]?.attributes).to.deep.equal(attributes);
+    expect(dataPoints[0]?.value.count).to.equal(3);
+    const { boundaries, counts } = dataPoints[0]?.value.buckets ?? { boundaries: [], counts: [] };
+    expect(boundaries).to.deep.equal(METRICS.operationDuration.buckets);
+    expect(counts).to.deep.equal(
+      ["first", ...boundaries].map((_, place) => Number([0, 2, boundaries.length].includes(place))),
+    );
+  });
+
+  it("are shared by the containers of a process: counters and gauges are summed", async () => {
+    const second = new Instruments([openTelemetry({ meterProvider })]);
+    instruments.count(METRICS.redisFailovers);
+    second.count(METRICS.redisFailovers);
+    const fleet = (value: number) => [{ value, attributes: { tenant: "acme", containerId: "c1" } }];
+    const remove = instruments.gauge(METRICS.fleetContainers, () => fleet(2));
+    second.gauge(METRICS.fleetContainers, async () => fleet(3));
+    expect(await pointsOf("doordarshan.redis.failovers")).to.deep.equal([{ attributes: {}, value: 2 }]);
+    expect(await pointsOf("doordarshan.fleet.containers")).to.deep.equal([
+      { attributes: { tenant: "acme" }, value: 5 },
+    ]);
+    remove();
+    expect(await pointsOf("doordarshan.fleet.containers")).to.deep.equal([
+      { attributes: { tenant: "acme" }, value: 3 },
+    ]);
+  });
+
+  it("leave out a gauge that fails, and tell the others", async () => {
+    instruments.gauge(METRICS.fleetContainers, () => Promise.reject(new Error("the database is away")));
+    instruments.gauge(METRICS.redisInFlight, () => [{ value: 4 }]);
+    const { resourceMetrics, errors } = await reader.collect();
+    expect(errors).to.deep.equal([]);
+    const told = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+    expect(told.map(({ descriptor }) => descriptor.name)).not.to.include("doordarshan.fleet.containers");
+    expect(await pointsOf("doordarshan.redis.commands.in_flight")).to.deep.equal([{ attributes: {}, value: 4 }]);
+  });
+
+  it("go to the SDK that is registered when the container is created", async () => {
+    const telemetry = openTelemetry();
+    globalMetrics.setGlobalMeterProvider(meterProvider);
+    try {
+      new Instruments([telemetry]).count(METRICS.deadLetters, {}, 3);
+      expect(await pointsOf("doordarshan.signals.dead_letters")).to.deep.equal([{ attributes: {}, value: 3 }]);
+    } finally {
+      globalMetrics.disable();
+    }
+  });
+
+  it("can be left to another backend, and so can spans", () => {
+    expect(openTelemetry({ meterProvider: false }).metrics).to.equal(undefined);
+    expect(openTelemetry({ meterProvider: false }).tracer).not.to.equal(undefined);
+    expect(openTelemetry({ tracerProvider: false }).tracer).to.equal(undefined);
+  });
+});
