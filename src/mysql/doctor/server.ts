@@ -135,22 +135,21 @@ async function checkTimeouts(patient: MysqlPatient, signal: AbortSignal): Promis
   return { verdict: "warning", saw, advice };
 }
 
+/** Those that can be turned off while the server runs, in the order in which they must be. */
+const REFUSING = ["offline_mode", "super_read_only", "read_only", "transaction_read_only", "tx_read_only"] as const;
+const REFUSING_SINCE_START = ["innodb_read_only", "innodb_force_recovery"] as const;
+
 async function checkWritable(patient: MysqlPatient, signal: AbortSignal): Promise<Finding> {
   const variables = await serverVariables(patient, signal);
-  const names = [
-    "read_only",
-    "super_read_only",
-    "innodb_read_only",
-    "transaction_read_only",
-    "tx_read_only",
-    "offline_mode",
-  ] as const;
-  const on: string[] = names.filter((name) => variables.isOn(name));
-  if (variables.isOn("innodb_force_recovery")) on.push("innodb_force_recovery");
+  const now = REFUSING.filter((name) => variables.isOn(name));
+  const sinceStart = REFUSING_SINCE_START.filter((name) => variables.isOn(name));
+  const on = [...now, ...sinceStart];
   if (on.length === 0) return { verdict: "ok", saw: "the server takes writes" };
-  const advice =
-    "Connect to the writing server: after a failover MYSQL_ENDPOINT may name a replica. If this is the one, turn it off: " +
-    on.map((name) => `SET GLOBAL ${name} = OFF`).join("; ");
+  const remedies = [
+    ...now.map((name) => `SET GLOBAL ${name} = OFF`),
+    ...sinceStart.map((name) => `restart it without ${name}`),
+  ];
+  const advice = `Connect to the server that takes writes: after a failover MYSQL_ENDPOINT may name a replica. If this is the one: ${remedies.join("; ")}`;
   return { verdict: "failed", saw: `the server refuses writes (${on.join(", ")} on)`, advice };
 }
 
