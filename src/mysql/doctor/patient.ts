@@ -25,11 +25,13 @@ export interface MysqlPatientOptions {
 }
 
 /**
- * How to come to the server: `login` as the run-time user without a database, `service` as the same in the database, `migrator` as
+ * How to come to the server: `login` as the run-time user, whatever is with the database, `service` as the same in the database, `migrator` as
  * the user who migrates.
  */
 export type Approach = "login" | "service" | "migrator";
 
+/** TypeORM wants a database; every user may use this one. */
+const ANYBODYS = "information_schema";
 const CLOSE_TIMEOUT_MS = 500;
 /** A server that left so many questions in a row without an answer is asked no more. */
 const MAX_SILENCES = 2;
@@ -93,7 +95,7 @@ export class MysqlPatient implements Patient {
       this.#silences = 0;
       return rows as Row[];
     } catch (error) {
-      if (error instanceof DeadlineExceededError) this.#silences += 1;
+      this.#silences = isAnswer(error) ? 0 : this.#silences + 1;
       throw error;
     }
   }
@@ -126,7 +128,7 @@ export class MysqlPatient implements Patient {
 
   async #open(approach: Approach): Promise<DataSource> {
     const times = { queryTimeoutMs: this.#timeoutMs, acquireTimeoutMs: this.#timeoutMs };
-    const mysql = { ...this.config, ...times, maxConnections: 1, ...(approach === "login" && { database: "" }) };
+    const mysql = { ...this.config, ...times, maxConnections: 1, ...(approach === "login" && { database: ANYBODYS }) };
     const dataSource = approach === "migrator" ? createMigrationDataSource({ mysql }) : createDataSource({ mysql });
     await this.#start(dataSource);
     return dataSource;
@@ -136,6 +138,12 @@ export class MysqlPatient implements Patient {
     this.#opened.add(dataSource);
     await openDataSource(dataSource, Math.min(this.#timeoutMs, MAX_CONNECT_TIMEOUT_MS));
   }
+}
+
+/** The server's own errors have a number above 0, also where its time limit ended a statement. */
+function isAnswer(error: unknown): boolean {
+  const { errno } = (error instanceof DataError ? (error.cause ?? error) : {}) as { errno?: number };
+  return errno !== undefined && errno > 0;
 }
 
 function noAnswer(): DeadlineExceededError {

@@ -26,7 +26,7 @@ export function versionFinding(version: string): Finding {
   const [, major = 0, minor = 0] = /^(?:5\.5\.5-)?(\d+)\.(\d+)/.exec(version) ?? [];
   const [oldestMajor, oldestMinor] = OLDEST[engine];
   const isSupported = Number(major) > oldestMajor || (Number(major) === oldestMajor && Number(minor) >= oldestMinor);
-  const saw = `${engine === "mariadb" ? "MariaDB" : "MySQL"} ${version}`;
+  const saw = engine === "mariadb" ? version : `MySQL ${version}`;
   if (isSupported) return { verdict: "ok", saw };
   return {
     verdict: "failed",
