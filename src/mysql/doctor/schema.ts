@@ -1,10 +1,10 @@
 import { escapeId } from "mysql2";
 import type { Check, Finding } from "../../doctor/check.js";
 import { type HistoryProblem, MigrationHistoryError, QueryError } from "../../errors.js";
-import { type Drift, expectedSchemaText, findDrift } from "../migrator/drift.js";
+import { type Drift, driftBetween, expectedSchemaText } from "../migrator/drift.js";
 import { readHistory } from "../migrator/history.js";
-import type { Queryable } from "../migrator/schemaReader.js";
-import { blocksOf } from "../migrator/schemaText.js";
+import { type Queryable, readLiveSchema } from "../migrator/schemaReader.js";
+import { blocksOf, type SchemaBlock, schemaBlocks } from "../migrator/schemaText.js";
 import { statusOf } from "../migrator/status.js";
 import type { SteppedMigration } from "../migrator/steppedMigration.js";
 import { COLLATION } from "../migrator/tableDefinition.js";
@@ -101,9 +101,10 @@ async function lookAt(
   patient: MysqlPatient,
   signal: AbortSignal,
   trigger: string,
+  approach: Approach = "service",
 ): Promise<"seen" | "hidden" | "missing"> {
   try {
-    await patient.ask(signal, `SHOW CREATE TRIGGER ${escapeId(trigger, true)}`);
+    await patient.ask(signal, `SHOW CREATE TRIGGER ${escapeId(trigger, true)}`, [], approach);
     return "seen";
   } catch (error) {
     if (!(error instanceof QueryError) || error.errno === undefined) throw error;
@@ -113,12 +114,14 @@ async function lookAt(
 
 async function checkDrift(patient: MysqlPatient, signal: AbortSignal): Promise<Finding> {
   const approach = await mostSeeing(patient);
-  const drift = await findDrift(asking(patient, signal, approach));
-  const seesTriggers = approach === "migrator" || (await seesAnyTrigger(patient, signal));
-  return driftFinding(seesTriggers ? drift : withoutTriggers(drift), seesTriggers);
+  const compared = (await seesTriggers(patient, signal, approach)) ? () => true : isNoTrigger;
+  const expected = blocksOf(await expectedSchemaText()).filter(compared);
+  const found = schemaBlocks(await readLiveSchema(asking(patient, signal, approach))).filter(compared);
+  const text = expected.map(({ lines }) => lines.join("\n")).join("\n\n");
+  return driftFinding(driftBetween(text, found), compared !== isNoTrigger);
 }
 
-/** The user who migrates sees triggers; there or not, this check goes on. */
+/** The user who migrates may see triggers; where that user cannot log in, this check goes on without. */
 async function mostSeeing(patient: MysqlPatient): Promise<Approach> {
   if (!patient.config.migrationCredentials) return "service";
   return patient.connect("migrator").then(
@@ -127,20 +130,17 @@ async function mostSeeing(patient: MysqlPatient): Promise<Approach> {
   );
 }
 
-async function seesAnyTrigger(patient: MysqlPatient, signal: AbortSignal): Promise<boolean> {
+/** To a user without the privilege TRIGGER MySQL shows no trigger, and MariaDB none's body. */
+async function seesTriggers(patient: MysqlPatient, signal: AbortSignal, approach: Approach): Promise<boolean> {
   for (const name of await expectedTriggers()) {
-    const state = await lookAt(patient, signal, name);
+    const state = await lookAt(patient, signal, name, approach);
     if (state !== "missing") return state === "seen";
   }
   return true;
 }
 
-function withoutTriggers({ tables }: Drift): Drift {
-  const rest = tables.map(({ table, lines }) => ({
-    table,
-    lines: lines.filter((line) => !line.startsWith("- CREATE TRIGGER")),
-  }));
-  return { tables: rest.filter(({ lines }) => lines.length > 0) };
+function isNoTrigger({ title }: SchemaBlock): boolean {
+  return !title.startsWith("CREATE TRIGGER");
 }
 
 const MAX_LINES = 10;
@@ -148,7 +148,7 @@ const MAX_LINES = 10;
 function driftFinding({ tables }: Drift, sawTriggers: boolean): Finding {
   const unseen = sawTriggers
     ? ""
-    : "; what the triggers do was not compared, for which MYSQL_MIGRATION_USERNAME must be set";
+    : "; what the triggers do was not compared, for which MYSQL_MIGRATION_USERNAME must name who migrates";
   if (tables.length === 0) return { verdict: "ok", saw: `the schema is as this version expects it${unseen}` };
   const lines = tables.flatMap(({ table, lines }) => lines.map((line) => `${table} ${line.trim()}`));
   const more = lines.length > MAX_LINES ? ` … ${lines.length - MAX_LINES} more` : "";
