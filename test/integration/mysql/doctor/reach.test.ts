@@ -54,6 +54,18 @@ describe("the doctor on the way to MySQL", function () {
     expect(bad.one("mysql.credentials")).to.include({ verdict: "skipped", saw: "needs mysql.configuration" });
   });
 
+  it("shows nothing of a connection string", async () => {
+    const { MYSQL_PORT: port } = environment;
+    const wrong = await diagnose({
+      MYSQL_CONNECTION_STRING: `doordarshan:${CANARY}@tcp(127.0.0.1:${port})/doordarshan`,
+    });
+    expect(wrong.ids("failed")).to.deep.equal(["mysql.login"]);
+    expect(wrong.one("mysql.credentials").saw).to.include("from MYSQL_CONNECTION_STRING");
+    const broken = await diagnose({ MYSQL_CONNECTION_STRING: `doordarshan:${CANARY}@@tcp(127.0.0.1:${CANARY}` });
+    expect(broken.ids("failed")).to.deep.equal(["mysql.configuration"]);
+    expect(broken.one("mysql.configuration").saw).to.match(/^MYSQL_CONNECTION_STRING /);
+  });
+
   it("warns of a variable that is nearly one of ours", async () => {
     const { of } = bound(await diagnose({ ...environment, MYSQL_PASWORD: CANARY }));
     expect(of("mysql.configuration").map(({ verdict, saw }) => ({ verdict, saw }))).to.deep.equal([
