@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type HandshakeOptions, type ShownCertificate, shakeHands } from "../../doctor/certificate.js";
 import { DriverError, QueryError } from "../../errors.js";
@@ -14,6 +13,7 @@ const UTF8MB4_GENERAL_CI = 45;
 const HEADER_BYTES = 4;
 const SSL_REQUEST_BYTES = 32;
 const PROTOCOL_VERSION = 10;
+const ERROR = 0xff;
 /** After the version's NUL: thread id, 8 bytes of salt, a filler. */
 const BEFORE_CAPABILITIES = 13;
 
@@ -26,7 +26,7 @@ export async function shownBy(socket: Socket, options: HandshakeOptions): Promis
   const onAbort = () => socket.destroy();
   options.signal.addEventListener("abort", onAbort, { once: true });
   try {
-    requireTls(await greeting(socket, options.signal));
+    requireTls(await greeting(socket));
     socket.write(sslRequest());
     return await shakeHands(socket, options);
   } finally {
@@ -36,22 +36,32 @@ export async function shownBy(socket: Socket, options: HandshakeOptions): Promis
 }
 
 /** The first packet's payload; servers send nothing else before they are answered. */
-async function greeting(socket: Socket, signal: AbortSignal): Promise<Buffer> {
-  let received = Buffer.alloc(0);
-  while (received.length < HEADER_BYTES || received.length < HEADER_BYTES + received.readUIntLE(0, 3)) {
-    const ended = once(socket, "close", { signal }).then(() => {
-      throw refused("The server ended the connection before it greeted", "PROTOCOL_CONNECTION_LOST");
+function greeting(socket: Socket): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let received = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      if (!tellsEnough(received)) return;
+      socket.removeAllListeners("data");
+      socket.pause();
+      resolve(received.subarray(HEADER_BYTES));
     });
-    ended.catch(() => undefined);
-    const [chunk] = (await Promise.race([once(socket, "data", { signal }), ended])) as [Buffer];
-    received = Buffer.concat([received, chunk]);
-  }
-  socket.pause();
-  socket.removeAllListeners("data");
-  return received.subarray(HEADER_BYTES);
+    socket.once("error", reject);
+    socket.once("close", () =>
+      reject(refused("The server ended the connection before it greeted", "PROTOCOL_CONNECTION_LOST")),
+    );
+  });
+}
+
+/** What is no greeting may announce any length. */
+function tellsEnough(received: Buffer): boolean {
+  if (received.length <= HEADER_BYTES) return false;
+  return received[HEADER_BYTES] !== PROTOCOL_VERSION || received.length >= HEADER_BYTES + received.readUIntLE(0, 3);
 }
 
 function requireTls(payload: Buffer): void {
+  if (payload[0] === ERROR)
+    throw refused("The server turned the connection away; mysql.login tells why", "PROTOCOL_CONNECTION_LOST");
   if (payload[0] !== PROTOCOL_VERSION)
     throw refused("What answers there does not greet as MySQL does", "HANDSHAKE_UNKNOWN_ERROR");
   const at = payload.indexOf(0, 1) + 1 + BEFORE_CAPABILITIES;

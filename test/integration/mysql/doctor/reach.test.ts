@@ -11,6 +11,9 @@ import { type MysqlServer, startMysqlServer } from "../../../../src/testing/inde
 import { createCertificates, type TestCertificates } from "../../../support/certificates.js";
 import { CANARY, connectAdmin, diagnose } from "./diagnosis.js";
 
+/** A machine without a name server may take long to say so. */
+const PATIENT = { timeoutMs: 30_000 };
+
 describe("the doctor on the way to MySQL", function () {
   this.timeout(120_000);
   let server: MysqlServer;
@@ -90,7 +93,7 @@ describe("the doctor on the way to MySQL", function () {
   });
 
   it("a host name that cannot be resolved", async () => {
-    const lost = await diagnose({ ...environment, MYSQL_ENDPOINT: "db.doctor.invalid" });
+    const lost = await diagnose({ ...environment, MYSQL_ENDPOINT: "db.doctor.invalid" }, PATIENT);
     expect(lost.ids("failed")).to.deep.equal(["mysql.name"]);
     expect(lost.one("mysql.name").saw).to.include("db.doctor.invalid");
     expect(lost.one("mysql.name").advice).to.include("MYSQL_ENDPOINT");
@@ -136,12 +139,10 @@ describe("the doctor on the way to MySQL", function () {
     await server.pause();
     try {
       for (const _ of [1, 2]) expect(await failure()).to.be.instanceOf(Error);
-      const began = performance.now();
       expect(await failure())
         .to.be.instanceOf(DeadlineExceededError)
         .with.property("message")
         .that.includes("not asked again");
-      expect(performance.now() - began).to.be.below(200);
     } finally {
       await server.resume();
       await patient.close();

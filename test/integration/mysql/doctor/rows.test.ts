@@ -37,8 +37,9 @@ describe("the doctor on rows", function () {
     admin = await connectAdmin(server);
   });
   beforeEach(async () => {
+    // A little ahead, so that the node is alive for 19 s, however slow the machine is.
     for (const table of TABLES) await admin.query(`DELETE FROM ${table}`);
-    await admin.query(`INSERT INTO container_heartbeat VALUES ('node', '10.0.0.1', 'acme', ${NOW_NS})`);
+    await admin.query(`INSERT INTO container_heartbeat VALUES ('node', '10.0.0.1', 'acme', ${NOW_NS} + 9000000000)`);
     await admin.query("INSERT INTO worker_container VALUES ('node', 'w1'), ('node', 'w2')");
     await admin.query("INSERT INTO meeting_status VALUES ('standup', 1)");
     await admin.query("INSERT INTO router_worker (worker_id, router_id) VALUES ('w1', 'r1'), ('w2', 'r2')");
@@ -117,7 +118,7 @@ describe("the doctor on rows", function () {
     const { verdict, saw, advice } = (await diagnose(environment)).one("mysql.fleet");
     expect(verdict).to.equal("warning");
     expect(saw)
-      .to.match(/"node" \(heard of 6\d s ago, still holds meetings\)/)
+      .to.match(/"node" \(heard of [67]\d s ago, still holds meetings\)/)
       .and.match(/"ahead" \(heard of 3\d\d\d s in the future\)/)
       .and.include('"silent" (never heard of)');
     expect(advice).to.include("meetings.replace");
@@ -138,7 +139,7 @@ describe("the doctor on rows", function () {
     await admin.query("UPDATE worker_load SET used = used + 7 WHERE worker_id = 'w2'");
     const seen = (await diagnose(environment)).one("mysql.reservations");
     expect(seen.verdict).to.equal("warning");
-    expect(seen.saw).to.match(/^2 expired, the oldest 360\d s ago/);
+    expect(seen.saw).to.match(/^2 expired, the oldest 36\d\d s ago/);
     const mended = await diagnose(environment, { fix: true });
     expect(mended.one("mysql.reservations")).to.include({
       verdict: "ok",
