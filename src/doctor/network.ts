@@ -1,0 +1,78 @@
+import { lookup } from "node:dns/promises";
+import { connect, isIP, type Socket } from "node:net";
+import type { Finding } from "./check.js";
+
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type Address = Place | { readonly socketPath: string };
+
+/** `host:port`, `[v6]:port` or the path. */
+export function placeText(address: Address): string {
+  if ("socketPath" in address) return address.socketPath;
+  return `${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+/** Whether the host's name has an address. @param variable where the name is configured, for the advice */
+export async function checkName(host: string, variable: string): Promise<Finding> {
+  if (isIP(host) !== 0) return { verdict: "ok", saw: `${host} is an address; there is no name to look up` };
+  try {
+    const found = await lookup(host, { all: true });
+    return { verdict: "ok", saw: `${host} is ${found.map(({ address }) => address).join(", ")}` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const advice =
+      code === "ENOTFOUND"
+        ? `Check the host name in ${variable}, and that this machine asks the name server that knows it`
+        : `Check this machine's name server (/etc/resolv.conf): it gave no answer to the name in ${variable}`;
+    return { verdict: "failed", saw: `${host} cannot be resolved (${code})`, advice };
+  }
+}
+
+/** Whether something accepts connections there. */
+export async function checkTcp(address: Address, signal: AbortSignal): Promise<Finding> {
+  const began = performance.now();
+  try {
+    const socket = await openSocket(address, signal);
+    socket.destroy();
+    return { verdict: "ok", saw: `${placeText(address)} accepts connections (${elapsed(began)} ms)` };
+  } catch (error) {
+    const { code = "no answer" } = error as NodeJS.ErrnoException;
+    return {
+      verdict: "failed",
+      saw: `${placeText(address)} cannot be connected to (${code})`,
+      advice: tcpAdvice(code),
+    };
+  }
+}
+
+/** A connected socket; destroyed when `signal` fires. @throws what the system says, such as ECONNREFUSED */
+export function openSocket(address: Address, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = "socketPath" in address ? connect(address.socketPath) : connect(address.port, address.host);
+    const onAbort = () => socket.destroy(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.once("close", () => signal.removeEventListener("abort", onAbort));
+    socket.once("error", (error) => reject(firstOf(error)));
+    socket.once("connect", () => resolve(socket));
+    if (signal.aborted) onAbort();
+  });
+}
+
+/** A name with several addresses fails with all of their errors at once. */
+function firstOf(error: Error): Error {
+  return error instanceof AggregateError ? (error.errors[0] as Error) : error;
+}
+
+function tcpAdvice(code: string): string {
+  if (code === "ECONNREFUSED") return "Nothing listens there: start the server, or correct address and port";
+  if (code === "ENOENT" || code === "EACCES")
+    return "Check the socket's path, that the server runs, and that this user may use the socket";
+  return "No answer comes from there: check address, firewall, security group and routes";
+}
+
+function elapsed(began: number): number {
+  return Math.round(performance.now() - began);
+}
