@@ -21,16 +21,24 @@ interface Streams {
   readonly err: LineStream;
 }
 
-export function createReporter({ json }: { readonly json: boolean }, streams: Streams): Reporter {
-  return json ? new JsonReporter(streams) : new TextReporter(streams);
+/** How it is said: for people, or as JSON; with `lines` the result too is one line, after others perhaps. */
+interface ReporterOptions {
+  readonly json: boolean;
+  readonly lines?: boolean;
+}
+
+export function createReporter({ json, lines = false }: ReporterOptions, streams: Streams): Reporter {
+  return json ? new JsonReporter(streams, lines ? 0 : 2) : new TextReporter(streams);
 }
 
 /** One JSON document on standard output; progress is one JSON object a line on standard error. */
 class JsonReporter implements Reporter {
   readonly #streams: Streams;
+  readonly #indent: number;
 
-  constructor(streams: Streams) {
+  constructor(streams: Streams, indent: number) {
     this.#streams = streams;
+    this.#indent = indent;
   }
 
   progress(event: MigrationEvent): void {
@@ -46,7 +54,7 @@ class JsonReporter implements Reporter {
   }
 
   result(data: object): void {
-    this.#streams.out.write(`${JSON.stringify(data, undefined, 2)}\n`);
+    this.#streams.out.write(`${JSON.stringify(data, undefined, this.#indent)}\n`);
   }
 
   failure(error: unknown, more?: { readonly data: object }): void {
