@@ -3,6 +3,7 @@ import { DataError } from "../errors.js";
 import type { MigrationEvent } from "../mysql/migrator/progress.js";
 import { failureText } from "./failureText.js";
 import { type LineStream, StatusLine } from "./statusLine.js";
+import { type TerminalStream, terminalOf } from "./terminalText.js";
 
 /** What a command says: progress on standard error, one result on standard output. */
 export interface Reporter {
@@ -18,7 +19,7 @@ export interface Reporter {
 
 interface Streams {
   readonly out: LineStream;
-  readonly err: LineStream;
+  readonly err: LineStream & TerminalStream;
 }
 
 /** How it is said: for people, or as JSON; with `lines` the result too is one line, after others perhaps. */
@@ -128,7 +129,7 @@ class TextReporter implements Reporter {
   }
 
   #style(colour: "red" | "yellow", text: string): string {
-    return this.#line.isLive ? styleText(colour, text) : text;
+    return terminalOf(this.#streams.err).colours ? styleText(colour, text, { validateStream: false }) : text;
   }
 }
 
