@@ -24,8 +24,8 @@ describe("text on a terminal", () => {
         expect(harmless(text)).to.equal(text);
     });
 
-    it("as JSON it is still the same value, on one line", () => {
-      fc.assert(
+    it("as JSON it is still the same value, on one line", async () => {
+      await fc.assert(
         fc.property(fc.jsonValue(), fc.string({ unit: "binary" }), (value, text) => {
           const line = jsonLine([value, text]);
           expect(line).to.not.match(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -56,8 +56,8 @@ describe("text on a terminal", () => {
       expect(cut(`ab${"\u0301".repeat(100_000)}`, 10)).to.equal("a…");
     });
 
-    it("never wider than asked, and filled up exactly", () => {
-      fc.assert(
+    it("never wider than asked, and filled up exactly", async () => {
+      await fc.assert(
         fc.property(fc.string({ unit: "grapheme" }).map(harmless), fc.nat(60), (text, columns) => {
           expect(stringWidth(cut(text, columns))).to.be.at.most(columns);
           expect(stringWidth(toWidth(text, columns))).to.equal(columns);
