@@ -49,7 +49,7 @@ async function onFleet(options: FleetOptions, reporter: Reporter, ended: AbortSi
   const { mysql, notices } = loadMysqlConfig();
   for (const { level, variable, message } of notices) if (level === "warn") reporter.warn(`${variable}: ${message}`);
   const config: MysqlConfig = { ...mysql, queryTimeoutMs: Math.min(mysql.queryTimeoutMs, MAX_QUERY_MS) };
-  const dataSource = createDataSource({ mysql: config }, { logger: warningsOnly(reporter) });
+  const dataSource = createDataSource({ mysql: config }, { logger: noticesOnly(reporter) });
   const repository = createRepositories(poolDatabase(dataSource)).fleet;
   const { tenant, limit } = options;
   const read = () => repository.overview({ limit, ...(tenant !== undefined && { tenant }) });
@@ -131,8 +131,11 @@ function adviceOn(error: unknown) {
   return { details: advice, data: { advice } };
 }
 
-function warningsOnly(reporter: Reporter): Logger {
+/** What the configuration makes worth a warning; that a connection failed is told by what fails on it. */
+function noticesOnly(reporter: Reporter): Logger {
   const nothing = () => undefined;
-  const warn = (_: object, message: string) => reporter.warn(message);
+  const warn = (fields: object, message: string) => {
+    if ((fields as { event?: string }).event === "config.notice") reporter.warn(message);
+  };
   return { debug: nothing, info: nothing, warn, error: warn };
 }

@@ -32,6 +32,11 @@ export class Running {
     this.outcome = once(this.child, "close").then(([exit]) => ({ exit, stdout: this.#stdout, stderr: this.#stderr }));
   }
 
+  /** What standard output has said until now. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Until standard error says `pattern`. @throws Error when the command ends without having said it */
   saysOnStderr(pattern: RegExp): Promise<void> {
     return this.#says(pattern, this.child.stderr, () => this.#stderr);
