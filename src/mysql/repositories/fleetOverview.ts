@@ -100,8 +100,8 @@ async function withLoads(database: Database, nodes: readonly NodeRow[]): Promise
   const routers = await database.query<RouterRow>(
     `SELECT w.container_id AS containerId, w.worker_id AS workerId, SUM(m.producer_capacity) AS producers,
        SUM(m.consumer_capacity) AS consumers, COUNT(DISTINCT m.meeting_id) AS meetings
-     FROM worker_container w JOIN router_worker r ON r.worker_id = w.worker_id
-     JOIN router_meeting m ON m.router_id = r.router_id
+     FROM worker_container w STRAIGHT_JOIN router_worker r ON r.worker_id = w.worker_id
+     STRAIGHT_JOIN router_meeting m ON m.router_id = r.router_id
      WHERE w.container_id IN (?) GROUP BY w.container_id, w.worker_id WITH ROLLUP`,
     [ids],
   );
