@@ -5,9 +5,11 @@ export {
   loadConfig,
   loadDotenv,
   loadMysqlConfig,
+  loadRedisConfig,
   type MysqlConfig,
   type MysqlOnlyConfig,
   type RedisConfig,
+  type RedisOnlyConfig,
   Secret,
 } from "./config/index.js";
 export {
@@ -115,6 +117,7 @@ export type { PoolState } from "./mysql/pool.js";
 export type { Allocation } from "./mysql/repositories/allocation.js";
 export type { AllocateOptions, FleetRepository } from "./mysql/repositories/fleet.js";
 export type { FleetContainer, FleetContainerDetails } from "./mysql/repositories/fleetLists.js";
+export type { FleetOverview, Load, NodeOverview, WorkerOverview } from "./mysql/repositories/fleetOverview.js";
 export type { Repositories } from "./mysql/repositories/index.js";
 export type {
   ClosedMedia,

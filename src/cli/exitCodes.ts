@@ -13,6 +13,7 @@ import {
   MigrationTableError,
   MysqlPingError,
   QueryError,
+  RedisPingError,
 } from "../errors.js";
 
 /** What the process says with its exit code; part of the public interface. */
@@ -50,7 +51,7 @@ Exit codes:
 
 const REFUSALS = [MigrationHistoryError, MigrationTableError, MigrationSettingError, AdoptionError, DataLossError];
 const BLOCKS = [MigrationLockError, MigrationBlockedError];
-const LOSSES = [MysqlPingError, DeadlineExceededError, AcquireTimeoutError];
+const LOSSES = [MysqlPingError, RedisPingError, DeadlineExceededError, AcquireTimeoutError];
 const MISUSES = [ConfigError, CredentialError, InvalidInputError];
 
 /** The exit code for what a command threw. */

@@ -1,8 +1,11 @@
 import { createRequire } from "node:module";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { DoctorOptions } from "./doctor.js";
 import { DOCTOR_EXIT_CODES_HELP, EXIT_CODES_HELP } from "./exitCodes.js";
+import { addFleet } from "./fleetCommand.js";
 import type { CommonOptions, DownOptions, RunOptions } from "./migrate.js";
+import { addWatch } from "./watchCommand.js";
+import { wholeNumber } from "./wholeNumber.js";
 
 const MAX_SECONDS = 86_400;
 
@@ -24,6 +27,8 @@ export function createProgram(): Command {
     .exitOverride();
   addMigrate(program);
   addDoctor(program);
+  addWatch(program);
+  addFleet(program);
   return program;
 }
 
@@ -122,12 +127,4 @@ function changing(command: Command): Command {
 
 function asJson(command: Command): Command {
   return command.option("--json", "one JSON document on standard output, progress as JSON lines on standard error");
-}
-
-function wholeNumber(max: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${max}.`);
-  };
 }

@@ -3,6 +3,7 @@ import { DataError } from "../errors.js";
 import type { MigrationEvent } from "../mysql/migrator/progress.js";
 import { failureText } from "./failureText.js";
 import { type LineStream, StatusLine } from "./statusLine.js";
+import { type TerminalStream, terminalOf } from "./terminalText.js";
 
 /** What a command says: progress on standard error, one result on standard output. */
 export interface Reporter {
@@ -18,19 +19,27 @@ export interface Reporter {
 
 interface Streams {
   readonly out: LineStream;
-  readonly err: LineStream;
+  readonly err: LineStream & TerminalStream;
 }
 
-export function createReporter({ json }: { readonly json: boolean }, streams: Streams): Reporter {
-  return json ? new JsonReporter(streams) : new TextReporter(streams);
+/** How it is said: for people, or as JSON; with `lines` the result too is one line, after others perhaps. */
+interface ReporterOptions {
+  readonly json: boolean;
+  readonly lines?: boolean;
+}
+
+export function createReporter({ json, lines = false }: ReporterOptions, streams: Streams): Reporter {
+  return json ? new JsonReporter(streams, lines ? 0 : 2) : new TextReporter(streams);
 }
 
 /** One JSON document on standard output; progress is one JSON object a line on standard error. */
 class JsonReporter implements Reporter {
   readonly #streams: Streams;
+  readonly #indent: number;
 
-  constructor(streams: Streams) {
+  constructor(streams: Streams, indent: number) {
     this.#streams = streams;
+    this.#indent = indent;
   }
 
   progress(event: MigrationEvent): void {
@@ -46,7 +55,7 @@ class JsonReporter implements Reporter {
   }
 
   result(data: object): void {
-    this.#streams.out.write(`${JSON.stringify(data, undefined, 2)}\n`);
+    this.#streams.out.write(`${JSON.stringify(data, undefined, this.#indent)}\n`);
   }
 
   failure(error: unknown, more?: { readonly data: object }): void {
@@ -120,7 +129,7 @@ class TextReporter implements Reporter {
   }
 
   #style(colour: "red" | "yellow", text: string): string {
-    return this.#line.isLive ? styleText(colour, text) : text;
+    return terminalOf(this.#streams.err).colours ? styleText(colour, text, { validateStream: false }) : text;
   }
 }
 

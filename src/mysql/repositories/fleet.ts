@@ -1,9 +1,16 @@
-import { ContainerInUseError, ContainerNotFoundError, IdTakenError, ReservationNotFoundError } from "../../errors.js";
+import {
+  ContainerInUseError,
+  ContainerNotFoundError,
+  IdTakenError,
+  InvalidInputError,
+  ReservationNotFoundError,
+} from "../../errors.js";
 import { checkId } from "../../ids.js";
 import { type Allocation, allocateRoom } from "./allocation.js";
 import { ALIVE_MS, NOW_NS } from "./clock.js";
 import type { Database } from "./database.js";
 import { type FleetContainer, type FleetContainerDetails, findStale, listContainers } from "./fleetLists.js";
+import { type FleetOverview, overviewFleet } from "./fleetOverview.js";
 import { checkDistinct, checkName, checkWhole } from "./input.js";
 import { recountLoads } from "./loads.js";
 import { bestFit, type Demand, type PlacementStrategy } from "./placement.js";
@@ -11,6 +18,7 @@ import { findReplacement, type Replacement } from "./replacement.js";
 import { dropReservations, sweepReservations } from "./reservations.js";
 
 const RESERVED_FOR_MS = 30_000;
+const MAX_OVERVIEW = 10_000;
 
 export interface AllocateOptions extends Demand {
   readonly tenant: string;
@@ -104,6 +112,18 @@ export class FleetRepository {
   /** Every media node, or a tenant's, in the order of their ids. */
   async listContainers({ tenant }: { readonly tenant?: string } = {}): Promise<FleetContainerDetails[]> {
     return listContainers(this.#database, tenant === undefined ? undefined : checkName("tenant", tenant));
+  }
+
+  /**
+   * How full the media nodes are: live ones first, and of each the `limit` (default 50, at most 10,000) with the least room left.
+   * Five statements, each of its own moment.
+   */
+  async overview(request: { readonly tenant?: string; readonly limit?: number } = {}): Promise<FleetOverview> {
+    const { tenant, limit = 50 } = request;
+    const named = tenant === undefined ? undefined : checkName("tenant", tenant);
+    if (checkWhole("limit", limit, 1) > MAX_OVERVIEW)
+      throw new InvalidInputError("limit", `must be at most ${MAX_OVERVIEW}`);
+    return overviewFleet(this.#database, { tenant: named, limit });
   }
 
   /** Media nodes without a heartbeat for longer than `olderThanMs` (default 10,000), or with one from the future. */

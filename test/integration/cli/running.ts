@@ -32,13 +32,27 @@ export class Running {
     this.outcome = once(this.child, "close").then(([exit]) => ({ exit, stdout: this.#stdout, stderr: this.#stderr }));
   }
 
+  /** What standard output has said until now. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Until standard error says `pattern`. @throws Error when the command ends without having said it */
-  async saysOnStderr(pattern: RegExp): Promise<void> {
+  saysOnStderr(pattern: RegExp): Promise<void> {
+    return this.#says(pattern, this.child.stderr, () => this.#stderr);
+  }
+
+  /** Until standard output says `pattern`. @throws Error when the command ends without having said it */
+  saysOnStdout(pattern: RegExp): Promise<void> {
+    return this.#says(pattern, this.child.stdout, () => this.#stdout);
+  }
+
+  async #says(pattern: RegExp, stream: NodeJS.ReadableStream | null, said: () => string): Promise<void> {
     const ended = this.outcome.then(() => "ended" as const);
-    while (!pattern.test(this.#stderr)) {
-      const next = once(this.child.stderr as NodeJS.ReadableStream, "data").then(() => "data" as const);
-      if ((await Promise.race([next, ended])) === "ended" && !pattern.test(this.#stderr))
-        throw new Error(`Ended without saying ${pattern}: ${this.#stderr}`);
+    while (!pattern.test(said())) {
+      const next = once(stream as NodeJS.ReadableStream, "data").then(() => "data" as const);
+      if ((await Promise.race([next, ended])) === "ended" && !pattern.test(said()))
+        throw new Error(`Ended without saying ${pattern}: ${this.#stdout}${this.#stderr}`);
     }
   }
 }

@@ -60,11 +60,34 @@ export async function packagedFiles(): Promise<string[]> {
 }
 
 /** `doordarshan-data migrate …` as a service runs it. */
-export async function startMigrate(env: Record<string, string>, args: readonly string[]): Promise<Running> {
-  const cwd = await installPackage();
-  return new Running(process.execPath, [join("node_modules", ".bin", NAME), "migrate", ...args], { cwd, env });
+export function startMigrate(env: Record<string, string>, args: readonly string[]): Promise<Running> {
+  return startCommand(env, ["migrate", ...args]);
 }
 
 export async function migrate(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
   return (await startMigrate(env, args)).outcome;
 }
+
+/** `doordarshan-data …` as a service runs it. */
+export async function startCommand(env: Record<string, string>, args: readonly string[]): Promise<Running> {
+  const cwd = await installPackage();
+  return new Running(process.execPath, [COMMAND, ...args], { cwd, env });
+}
+
+/** The same on a terminal of so many columns and rows; its process id is the first that it says, on standard output as everything. */
+export async function startOnTerminal(
+  env: Record<string, string>,
+  args: readonly string[],
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+): Promise<Running> {
+  const cwd = await installPackage();
+  const command = [process.execPath, COMMAND, ...args].map((arg) => `'${arg}'`).join(" ");
+  const script = `stty cols ${columns} rows ${rows}; echo "pid $$"; exec ${command}`;
+  // Of Debian's essential packages; it gives the command a terminal of its own and its exit code.
+  return new Running("script", ["-qec", script, "/dev/null"], {
+    cwd,
+    env: { SHELL: "/bin/sh", TERM: "xterm", ...env },
+  });
+}
+
+const COMMAND = join("node_modules", ".bin", NAME);

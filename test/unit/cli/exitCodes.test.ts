@@ -21,6 +21,7 @@ describe("exit codes", () => {
     [4, "a lock that others hold", new errors.MigrationLockError("held")],
     [4, "a table that others use", new errors.MigrationBlockedError("AddKeys1", "big", "")],
     [5, "a server that does not answer at the start", new errors.MysqlPingError("no answer")],
+    [5, "a Redis that does not answer at the start", new errors.RedisPingError("no answer")],
     [5, "a server that answers no more", new errors.DeadlineExceededError("silent")],
     [5, "a connection that broke", fails({ driverCode: "PROTOCOL_CONNECTION_LOST" })],
     [5, "a connection that broke under a statement", inMigration(fails({ errno: -104, driverCode: "ECONNRESET" }))],

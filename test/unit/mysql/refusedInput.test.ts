@@ -61,6 +61,9 @@ describe("what fleet and meetings refuse before a query is sent", () => {
   for (const [name, attempt] of Object.entries(withCapacity))
     it(`no capacity: ${name}`, () => expectRefusals(attempt, NO_CAPACITIES));
 
+  it("no limit", () =>
+    expectRefusals((limit) => fleet.overview({ limit }), [0, -1, 1.5, 10_001, "1", null, Number.NaN]));
+
   it("no tenant, no host", async () => {
     const names = NO_IDS.filter((name) => name !== "x".repeat(65));
     await expectRefusals((tenant) => fleet.allocate({ ...demand, tenant }), [...names, "x".repeat(256)]);
@@ -68,6 +71,7 @@ describe("what fleet and meetings refuse before a query is sent", () => {
     const given = names.filter((name) => name !== undefined);
     await expectRefusals((tenant) => fleet.listContainers({ tenant }), given);
     await expectRefusals((tenant) => fleet.findStaleContainers({ tenant }), given);
+    await expectRefusals((tenant) => fleet.overview({ tenant }), given);
   });
 
   async function expectRefusals(attempt: (value: Anything) => Promise<unknown>, values: readonly Anything[]) {

@@ -33,6 +33,7 @@ const OPERATIONS: readonly ((repositories: Repositories, id: string) => Promise<
   ({ fleet }, id) => fleet.findReplacement({ tenant: "tenant", forContainerId: id }),
   ({ fleet }, id) => fleet.listContainers({ tenant: id }),
   ({ fleet }, id) => fleet.findStaleContainers({ tenant: id }),
+  ({ fleet }, id) => fleet.overview({ tenant: id }),
 ];
 
 describe("fleet and meetings, whatever ids they are given", function () {
