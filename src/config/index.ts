@@ -4,7 +4,7 @@ import { readMysqlConfig } from "./mysqlConfig.js";
 import { readRedisConfig } from "./redisConfig.js";
 import { Report } from "./report.js";
 import { Secret } from "./secret.js";
-import type { DataConfig, MysqlOnlyConfig } from "./types.js";
+import type { DataConfig, MysqlOnlyConfig, RedisOnlyConfig } from "./types.js";
 
 export { readAuthority } from "./authorityFile.js";
 export { parseDsn } from "./connectionString.js";
@@ -39,6 +39,18 @@ export function loadMysqlConfig(environment: Environment = process.env): MysqlOn
   const mysql = readMysqlConfig(readEnvironment(checked(environment), ["mysql"], report), report);
   report.throwProblems();
   return deepFreeze({ mysql, notices: report.notices });
+}
+
+/**
+ * Redis' part of it alone, for what does not use MySQL: the variables of MySQL may be missing or wrong.
+ * @throws ConfigError as `loadConfig`
+ * @throws ConfigNilError without an environment
+ */
+export function loadRedisConfig(environment: Environment = process.env): RedisOnlyConfig {
+  const report = new Report();
+  const redis = readRedisConfig(readEnvironment(checked(environment), ["redis"], report), report);
+  report.throwProblems();
+  return deepFreeze({ redis, notices: report.notices });
 }
 
 function checked(environment: Environment): Environment {

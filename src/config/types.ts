@@ -107,3 +107,6 @@ export interface DataConfig {
 
 /** What `loadMysqlConfig` returns: frozen, and safe to print. */
 export type MysqlOnlyConfig = Pick<DataConfig, "mysql" | "notices">;
+
+/** What `loadRedisConfig` returns: frozen, and safe to print. */
+export type RedisOnlyConfig = Pick<DataConfig, "redis" | "notices">;

@@ -1,0 +1,90 @@
+import { isIP } from "node:net";
+import { readAuthority } from "../../config/authorityFile.js";
+import {
+  chainFinding,
+  expiryFinding,
+  hostFinding,
+  type ShownCertificate,
+  shakeHands,
+} from "../../doctor/certificate.js";
+import type { Check, Finding } from "../../doctor/check.js";
+import { checkName, checkTcp, openSocket } from "../../doctor/network.js";
+import type { NodeAddress } from "../connection.js";
+import type { RedisPatient } from "./patient.js";
+import { nameOf } from "./server.js";
+
+const ADDRESSES = "REDIS_CLUSTER_ADDRESSES";
+const AUTHORITY = "REDIS_CLUSTER_TLS_CA_FILE";
+
+/** Each address that the configuration names. One that is no use keeps nothing from working while another is some. */
+export const networkChecks: readonly Check<RedisPatient>[] = [
+  {
+    id: "redis.dns",
+    title: "Names of the addresses",
+    needs: ["redis.configuration"],
+    run: async ({ config }) => {
+      const hosts = [...new Set(config.addresses.map(({ host }) => host))];
+      return oneIsEnough(await Promise.all(hosts.map((host) => checkName(host, ADDRESSES))));
+    },
+  },
+  {
+    id: "redis.tcp",
+    title: "Each address accepts connections",
+    needs: ["redis.dns"],
+    run: async ({ config, patienceMs }, signal) =>
+      oneIsEnough(await Promise.all(config.addresses.map((address) => checkAddress(address, patienceMs, signal)))),
+  },
+  {
+    id: "redis.tls",
+    title: "Certificates of the addresses",
+    needs: ["redis.tcp"],
+    run: async (patient, signal) => {
+      const { tls, addresses } = patient.config;
+      if (!tls) return { verdict: "skipped", saw: "REDIS_CLUSTER_TLS is off" };
+      const found = await Promise.all(addresses.map((address) => certificateFindings(patient, address, signal)));
+      return found.flat();
+    },
+  },
+];
+
+/** A failure is a warning where another address has none: the client goes on with that one. */
+function oneIsEnough(findings: readonly Finding[]): readonly Finding[] {
+  const works = findings.some(({ verdict }) => verdict === "ok");
+  return findings.map((finding) =>
+    works && finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding,
+  );
+}
+
+export function checkAddress(address: NodeAddress, patienceMs: number, signal: AbortSignal): Promise<Finding> {
+  return checkTcp(address, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+}
+
+/** Chain, host and dates of what one server shows; nothing of an address that cannot be connected to. */
+export async function certificateFindings(
+  { config, patienceMs }: RedisPatient,
+  address: NodeAddress,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { verify = true, caFile } = config.tls ?? {};
+  const until = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+  const socket = await openSocket(address, until).catch(() => undefined);
+  if (!socket) return [];
+  const authority = verify && caFile ? readAuthority(AUTHORITY, caFile) : undefined;
+  try {
+    const shown = await shakeHands(socket, { host: address.host, authority, signal: until });
+    return judge(shown, address, verify);
+  } catch (error) {
+    const { code = "no answer" } = error as NodeJS.ErrnoException;
+    const saw = `${nameOf(address)} does not speak TLS (${code === "ABORT_ERR" ? "no answer" : code})`;
+    return [{ verdict: "failed", saw, advice: "set REDIS_CLUSTER_TLS=false, or name the server's tls-port" }];
+  }
+}
+
+/** Where nothing is verified, what is wrong with a certificate keeps nothing from working. */
+function judge(shown: ShownCertificate, { host, port }: NodeAddress, verify: boolean): readonly Finding[] {
+  const at = nameOf({ host, port });
+  const named = isIP(host) === 0 ? ADDRESSES : `${ADDRESSES} (or the server's cluster-announce-ip and -hostname)`;
+  const findings = [chainFinding(shown, at, AUTHORITY), hostFinding(shown, at, host, named), expiryFinding(shown, at)];
+  if (verify) return findings;
+  return findings.map((finding) => (finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding));
+}

@@ -1,0 +1,158 @@
+import { type Environment, loadRedisConfig, type RedisOnlyConfig, readCredentials } from "../../config/index.js";
+import type { Patient } from "../../doctor/runner.js";
+import { DataError, RedisCommandError } from "../../errors.js";
+import type { Logger } from "../../telemetry/logger.js";
+import { createDriverFactory, type DriverFactory, type NodeAddress } from "../connection.js";
+import { connectAdvice, toDriverError } from "../driverErrors.js";
+import { slotTable } from "./clusterView.js";
+import { type Sample, sampleStreams } from "./sample.js";
+import { nameOf, Server } from "./server.js";
+
+/** A server that was tried: `server` where it let us in, else why not. */
+export interface Visit {
+  readonly address: NodeAddress;
+  readonly name: string;
+  /** Whether the configuration names it; others are announced by the cluster. */
+  readonly configured: boolean;
+  readonly server?: Server;
+  readonly error?: DataError;
+}
+
+export interface RedisPatientOptions {
+  /** How long a check may take, in milliseconds; one answer of one server is waited for a quarter of it. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+/** A question to a server is one of at most four that a check asks one after the other. */
+const SHARE_OF_PATIENCE = 4;
+const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** What the checks of Redis share. Connections are opened when they are first needed, each once. */
+export class RedisPatient implements Patient {
+  readonly patienceMs: number;
+  readonly #environment: Environment;
+  readonly #opened: Server[] = [];
+  #loaded: RedisOnlyConfig | undefined;
+  #factory: DriverFactory | undefined;
+  #seeds: Promise<readonly Visit[]> | undefined;
+  #visits: Promise<readonly Visit[]> | undefined;
+  #samples: Promise<readonly Sample[]> | undefined;
+  #closed = false;
+
+  constructor(environment: Environment, { timeoutMs = 5_000 }: RedisPatientOptions) {
+    this.#environment = environment;
+    this.patienceMs = Math.max(1, Math.floor(timeoutMs / SHARE_OF_PATIENCE));
+  }
+
+  /** @throws ConfigError, ConfigNilError */
+  get loaded(): RedisOnlyConfig {
+    this.#loaded ??= loadRedisConfig(this.#environment);
+    return this.#loaded;
+  }
+
+  /** @throws ConfigError, ConfigNilError */
+  get config(): RedisOnlyConfig["redis"] {
+    return this.loaded.redis;
+  }
+
+  /** Reads the files that the configuration names. @throws ConfigError, CredentialError */
+  get factory(): DriverFactory {
+    // Without a name: what it is for, CLIENT SETNAME, may be refused, and would be waited for.
+    const { dialTimeoutMs } = this.config;
+    const patient = { ...this.config, name: undefined, dialTimeoutMs: Math.min(dialTimeoutMs, this.patienceMs) };
+    this.#factory ??= createDriverFactory(patient, QUIET);
+    return this.#factory;
+  }
+
+  /** The addresses of the configuration, each tried once. */
+  seeds(): Promise<readonly Visit[]> {
+    this.#seeds ??= this.#visit(this.config.addresses, true);
+    return this.#seeds;
+  }
+
+  /** Those, and in cluster mode every node that one of them announces. */
+  visits(): Promise<readonly Visit[]> {
+    this.#visits ??= this.#visitAll();
+    return this.#visits;
+  }
+
+  /** The servers that let us in, each once, however many addresses lead to it. */
+  async servers(): Promise<readonly Server[]> {
+    const servers = (await this.visits()).flatMap(({ server }) => server ?? []);
+    const runIds = await Promise.all(servers.map(runIdOf));
+    return servers.filter((_, i) => runIds.indexOf(runIds[i] as string) === i);
+  }
+
+  /** Streams of meetings, from each master. */
+  samples(): Promise<readonly Sample[]> {
+    this.#samples ??= this.servers().then((servers) => sampleStreams(servers, this.patienceMs));
+    return this.#samples;
+  }
+
+  async #visitAll(): Promise<readonly Visit[]> {
+    const seeds = await this.seeds();
+    if (this.config.mode === "single") return seeds;
+    const known = new Set(seeds.map(({ name }) => name));
+    const tables = await Promise.all(seeds.flatMap(({ server }) => (server ? announcedBy(server) : [])));
+    const announced = new Map(tables.flat().map((address) => [nameOf(address), address]));
+    const others = [...announced.values()].filter((address) => !known.has(nameOf(address)));
+    return [...seeds, ...(await this.#visit(others, false))];
+  }
+
+  #visit(addresses: readonly NodeAddress[], configured: boolean): Promise<Visit[]> {
+    return Promise.all(
+      addresses.map(async (address) => {
+        const name = nameOf(address);
+        const server = new Server(this.factory, address, this.patienceMs);
+        if (this.#closed) return { address, name, configured };
+        this.#opened.push(server);
+        try {
+          await server.open();
+          return { address, name, configured, server };
+        } catch (error) {
+          server.close();
+          if (!(error instanceof DataError)) throw error;
+          return { address, name, configured, error };
+        }
+      }),
+    );
+  }
+
+  /** After they were changed. */
+  forgetSamples(): void {
+    this.#samples = undefined;
+  }
+
+  /** As configured, or in the secret file; undefined: the default user. */
+  get username(): string | undefined {
+    return readCredentials(this.config.credentials).username;
+  }
+
+  /** What to do about an error that a check threw, if that is known. */
+  advise(error: unknown): string | undefined {
+    if (!(error instanceof RedisCommandError)) return undefined;
+    return connectAdvice(toDriverError(error.cause), this.config.tls !== undefined);
+  }
+
+  /** Closes every connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const server of this.#opened) server.close();
+  }
+}
+
+/** Reads the configuration when it is first needed, so that its mistakes are findings. Close it at the end. */
+export function createRedisPatient(environment: Environment, options: RedisPatientOptions = {}): RedisPatient {
+  return new RedisPatient(environment, options);
+}
+
+/** Where INFO is refused, each address counts as a server of its own. */
+async function runIdOf(server: Server): Promise<string> {
+  const info = await server.info().catch(() => undefined);
+  return info?.get("run_id") ?? server.name;
+}
+
+async function announcedBy(server: Server): Promise<readonly NodeAddress[]> {
+  const table = await slotTable(server).catch(() => []);
+  return table.flatMap(({ nodes }) => nodes);
+}
