@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { RedisCommandError } from "../../errors.js";
 import { closeDriver, type DriverFactory, type NodeAddress } from "../connection.js";
@@ -40,20 +41,35 @@ export class Server {
     } catch (error) {
       throw this.#failure("connect", error);
     }
-    await this.ask("PING").catch((error: unknown) => {
+    try {
+      await this.ask("PING");
+    } catch (error) {
+      if (codeOf(error) === "NOAUTH") await this.#authRefusal();
       if (!isRefused(error)) throw error;
-    });
+    }
+  }
+
+  /** Why AUTH was refused, if it was sent: it goes out right before PING, and ioredis tells of its answer a turn later. */
+  async #authRefusal(): Promise<void> {
+    await nextTurn();
+    const cause = lastConnectionError(this.#redis);
+    if (cause) throw new RedisCommandError("AUTH", cause);
   }
 
   /** Sends one command. @throws RedisCommandError without its arguments */
   async ask(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
     const command = new TrackedCommand(name, args, this.patienceMs);
+    // Where another node has the channel, ioredis emits this, and never settles the command.
+    const onMoved = () => command.reject(Object.assign(new Error("MOVED"), { name: "ReplyError" }));
+    if (name === "ssubscribe") this.#redis.once("moved", onMoved);
     try {
       this.#redis.sendCommand(command);
       command.watch();
       return await command.promise;
     } catch (error) {
       throw this.#failure(name.toUpperCase(), error);
+    } finally {
+      this.#redis.off("moved", onMoved);
     }
   }
 
