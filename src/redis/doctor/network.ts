@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { readAuthority } from "../../config/authorityFile.js";
 import {
   chainFinding,
@@ -67,16 +67,29 @@ export async function certificateFindings(
 ): Promise<readonly Finding[]> {
   const { verify = true, caFile } = config.tls ?? {};
   const until = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-  const socket = await openSocket(address, until).catch(() => undefined);
+  const socket = await connected(address, until).catch(() => undefined);
   if (!socket) return [];
   const authority = verify && caFile ? readAuthority(AUTHORITY, caFile) : undefined;
   try {
     const shown = await shakeHands(socket, { host: address.host, authority, signal: until });
     return judge(shown, address, verify);
   } catch (error) {
-    const { code = "no answer" } = error as NodeJS.ErrnoException;
-    const saw = `${nameOf(address)} does not speak TLS (${code === "ABORT_ERR" ? "no answer" : code})`;
+    const why = until.aborted ? "no answer" : (error as NodeJS.ErrnoException).code;
+    const saw = `${nameOf(address)} does not speak TLS (${why ?? "no answer"})`;
     return [{ verdict: "failed", saw, advice: "set REDIS_CLUSTER_TLS=false, or name the server's tls-port" }];
+  }
+}
+
+/** From here on the signal is the handshake's alone: ended from both sides, it would fail twice, once with nobody listening. */
+async function connected(address: NodeAddress, signal: AbortSignal): Promise<Socket> {
+  signal.throwIfAborted();
+  const connecting = new AbortController();
+  const stop = () => connecting.abort(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await openSocket(address, connecting.signal);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -15,8 +15,9 @@ export const permissionsCheck: Check<RedisPatient> = {
   needs: ["redis.authentication"],
   run: (patient) =>
     perServer(patient, async (server) => {
-      const cluster = patient.config.mode === "cluster";
-      const wanted = purposes({ cluster, major: await majorOf(server) });
+      const { mode, name } = patient.config;
+      const major = await majorOf(server);
+      const wanted = purposes({ cluster: mode === "cluster", major, named: name !== undefined });
       const user = await usernameOf(patient, server);
       const missing = await server.apart((connection) => missingRights(connection, wanted));
       const findings = wanted.flatMap((purpose) => refusal(purpose, missing, user));

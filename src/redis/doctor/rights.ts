@@ -22,13 +22,15 @@ interface Circumstances {
   readonly cluster: boolean;
   /** Of the server's version; sharded pub/sub came with 7. */
   readonly major: number;
+  /** Whether connections are given a name. */
+  readonly named: boolean;
 }
 
 /**
  * Everything that is sent to a server in normal operation, by purpose; the commands of docs/signals.md and the README. No key of
  * these names exists, so reads find nothing and writes have nothing to write to; HSET, which would create its key, lacks a value.
  */
-export function purposes({ cluster, major }: Circumstances): readonly Purpose[] {
+export function purposes({ cluster, major, named }: Circumstances): readonly Purpose[] {
   const id = `doordarshan-doctor-${randomBytes(8).toString("hex")}`;
   const stream = `room-stream:${id}`;
   const [beside, other] = [`{${stream}}:requests`, `{${stream}}:requests:earlier`];
@@ -44,6 +46,7 @@ export function purposes({ cluster, major }: Circumstances): readonly Purpose[] 
     optional("consume", ...consuming(stream), ...SCRIPTS),
     optional("idempotent publishing", ...SCRIPTS, ...remembering(onBeside, other)),
     optional("signals.close", onStream("unlink")),
+    ...(named ? [optional("the name in CLIENT LIST", inside("client", "SETNAME", "doordarshan-doctor"))] : []),
     optional("publish and subscribe of channels", ...channels(id, sharded)),
   ];
 }
