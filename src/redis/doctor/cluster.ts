@@ -1,7 +1,7 @@
 import type { Check, Finding } from "../../doctor/check.js";
 import { clusterInfo, knownNodes, ownership, slotTable, uncoveredSlots } from "./clusterView.js";
-import { certificateFindings, checkAddress } from "./network.js";
-import type { RedisPatient } from "./patient.js";
+import { certificateFindings } from "./network.js";
+import type { RedisPatient, Visit } from "./patient.js";
 import { list, perServer } from "./perServer.js";
 import { isRefused, nameOf, type Server } from "./server.js";
 
@@ -95,24 +95,27 @@ function odd(
 
 async function addresses(patient: RedisPatient, signal: AbortSignal): Promise<readonly Finding[]> {
   const announced = (await patient.visits()).filter(({ configured }) => !configured);
-  const findings = await Promise.all(
-    announced.map(async ({ address, name, server, error }): Promise<readonly Finding[]> => {
-      if (server) return patient.config.tls ? expiring(await certificateFindings(patient, address, signal)) : [];
-      const tcp = await checkAddress(address, patient.patienceMs, signal);
-      const advice =
-        "the client is sent to this address: open the way to it, or have the node announce one that can be reached (cluster-announce-ip, cluster-announce-hostname)";
-      if (tcp.verdict !== "ok") return [{ ...tcp, advice }];
-      const certificate = patient.config.tls ? await certificateFindings(patient, address, signal) : [];
-      const saw = `${name} is announced and cannot be used: ${error?.message}`;
-      return [{ verdict: "failed", saw, advice }, ...certificate.filter(({ verdict }) => verdict !== "ok")];
-    }),
-  );
-  if (findings.flat().length > 0) return findings.flat();
-  return [{ verdict: "ok", saw: announcedText(announced.length) }];
+  const findings = (await Promise.all(announced.map((visit) => announcedFindings(patient, visit, signal)))).flat();
+  return findings.length > 0 ? findings : [{ verdict: "ok", saw: announcedText(announced.length) }];
 }
 
-function expiring(findings: readonly Finding[]): readonly Finding[] {
-  return findings.filter(({ verdict }) => verdict !== "ok");
+const OPEN_THE_WAY =
+  "the client is sent to this address: start the node, open the way to it, or have it announce an address that can be reached (cluster-announce-ip, cluster-announce-hostname)";
+
+/** Of one that works, only what is wrong with its certificate. */
+async function announcedFindings(
+  patient: RedisPatient,
+  visit: Visit,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { address, name, server, error, isReplica } = visit;
+  const shown = patient.config.tls ? await certificateFindings(patient, address, signal) : [];
+  const certificate = shown.filter(({ verdict }) => verdict !== "ok");
+  if (server) return certificate;
+  const what = `${name} is announced as a ${isReplica ? "replica" : "master"} and cannot be used`;
+  const saw = error ? `${what}: ${error.message}` : what;
+  // Nothing is sent to a replica, until it becomes a master.
+  return [{ verdict: isReplica ? "warning" : "failed", saw, advice: OPEN_THE_WAY }, ...certificate];
 }
 
 function announcedText(count: number): string {

@@ -55,7 +55,7 @@ function oneIsEnough(findings: readonly Finding[]): readonly Finding[] {
   );
 }
 
-export function checkAddress(address: NodeAddress, patienceMs: number, signal: AbortSignal): Promise<Finding> {
+function checkAddress(address: NodeAddress, patienceMs: number, signal: AbortSignal): Promise<Finding> {
   return checkTcp(address, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
 }
 

@@ -4,7 +4,7 @@ import { DataError, RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { createDriverFactory, type DriverFactory, type NodeAddress } from "../connection.js";
 import { connectAdvice, toDriverError } from "../driverErrors.js";
-import { slotTable } from "./clusterView.js";
+import { type SlotRange, slotTable } from "./clusterView.js";
 import { type Sample, sampleStreams } from "./sample.js";
 import { nameOf, Server } from "./server.js";
 
@@ -14,9 +14,13 @@ export interface Visit {
   readonly name: string;
   /** Whether the configuration names it; others are announced by the cluster. */
   readonly configured: boolean;
+  /** Whether the cluster announces it as a replica only. */
+  readonly isReplica: boolean;
   readonly server?: Server;
   readonly error?: DataError;
 }
+
+type Place = Pick<Visit, "address" | "configured" | "isReplica">;
 
 export interface RedisPatientOptions {
   /** How long a check may take, in milliseconds; one answer of one server is waited for a quarter of it. Default 5000. */
@@ -66,7 +70,8 @@ export class RedisPatient implements Patient {
 
   /** The addresses of the configuration, each tried once. */
   seeds(): Promise<readonly Visit[]> {
-    this.#seeds ??= this.#visit(this.config.addresses, true);
+    const places = () => this.config.addresses.map((address) => ({ address, configured: true, isReplica: false }));
+    this.#seeds ??= this.#visit(places());
     return this.#seeds;
   }
 
@@ -92,27 +97,30 @@ export class RedisPatient implements Patient {
   async #visitAll(): Promise<readonly Visit[]> {
     const seeds = await this.seeds();
     if (this.config.mode === "single") return seeds;
-    const known = new Set(seeds.map(({ name }) => name));
     const tables = await Promise.all(seeds.flatMap(({ server }) => (server ? announcedBy(server) : [])));
-    const announced = new Map(tables.flat().map((address) => [nameOf(address), address]));
-    const others = [...announced.values()].filter((address) => !known.has(nameOf(address)));
-    return [...seeds, ...(await this.#visit(others, false))];
+    const masters = new Set(tables.flat().flatMap(({ nodes: [master] }) => (master ? nameOf(master) : [])));
+    const others = new Map(tables.flat().flatMap(({ nodes }) => nodes.map((node) => [nameOf(node), node])));
+    for (const { name } of seeds) others.delete(name);
+    const places = [...others].map(([name, { host, port }]) => {
+      return { address: { host, port }, configured: false, isReplica: !masters.has(name) };
+    });
+    return [...seeds, ...(await this.#visit(places))];
   }
 
-  #visit(addresses: readonly NodeAddress[], configured: boolean): Promise<Visit[]> {
+  #visit(places: readonly Place[]): Promise<Visit[]> {
     return Promise.all(
-      addresses.map(async (address) => {
-        const name = nameOf(address);
-        const server = new Server(this.factory, address, this.patienceMs);
-        if (this.#closed) return { address, name, configured };
+      places.map(async (place) => {
+        const visit = { ...place, name: nameOf(place.address) };
+        if (this.#closed) return visit;
+        const server = new Server(this.factory, place.address, this.patienceMs);
         this.#opened.push(server);
         try {
           await server.open();
-          return { address, name, configured, server };
+          return { ...visit, server };
         } catch (error) {
           server.close();
           if (!(error instanceof DataError)) throw error;
-          return { address, name, configured, error };
+          return { ...visit, error };
         }
       }),
     );
@@ -152,7 +160,7 @@ async function runIdOf(server: Server): Promise<string> {
   return info?.get("run_id") ?? server.name;
 }
 
-async function announcedBy(server: Server): Promise<readonly NodeAddress[]> {
-  const table = await slotTable(server).catch(() => []);
-  return table.flatMap(({ nodes }) => nodes);
+/** None where the server does not tell: why, is another check's to say. */
+function announcedBy(server: Server): Promise<readonly SlotRange[]> {
+  return slotTable(server).catch(() => []);
 }
