@@ -41,6 +41,13 @@ Exit codes:
 After 4, 5, 6 and 130 run the same command again: it goes on from where it was. But down counts anew each time: see in
 status how many are left to take back.`;
 
+export const DOCTOR_EXIT_CODES_HELP = `
+Exit codes:
+  0    all is well, or was mended
+  1    there are warnings: what works today and will not always
+  2    wrong usage or a .env file that cannot be read; nothing was looked at
+  6    something is wrong that keeps the data layer, or a part of it, from working`;
+
 const REFUSALS = [MigrationHistoryError, MigrationTableError, MigrationSettingError, AdoptionError, DataLossError];
 const BLOCKS = [MigrationLockError, MigrationBlockedError];
 const LOSSES = [MysqlPingError, DeadlineExceededError, AcquireTimeoutError];

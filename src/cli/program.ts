@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { EXIT_CODES_HELP } from "./exitCodes.js";
+import type { DoctorOptions } from "./doctor.js";
+import { DOCTOR_EXIT_CODES_HELP, EXIT_CODES_HELP } from "./exitCodes.js";
 import type { CommonOptions, DownOptions, RunOptions } from "./migrate.js";
 
 const MAX_SECONDS = 86_400;
@@ -22,7 +23,21 @@ export function createProgram(): Command {
     .showHelpAfterError("(--help explains)")
     .exitOverride();
   addMigrate(program);
+  addDoctor(program);
   return program;
+}
+
+function addDoctor(program: Command): void {
+  asJson(program.command("doctor"))
+    .summary("find what is wrong with the configured servers, and say what to do")
+    .description(
+      "Looks at each store by itself, from its variables to its rows, and says what it saw and what to do. Changes nothing without --fix.",
+    )
+    .addOption(new Option("--only <store>", "look at one store").choices(["mysql", "redis"]))
+    .option("--fix", "mend what can be mended without risk, and say what was done")
+    .addOption(new Option("--timeout <seconds>", "how long each check may take").argParser(wholeNumber(600)).default(5))
+    .addHelpText("after", `${DOCTOR_EXIT_CODES_HELP}\n\nExample:\n  doordarshan-data doctor --json > report.json`)
+    .action(async (options: DoctorOptions) => (await import("./doctor.js")).doctor(options));
 }
 
 function addMigrate(program: Command): void {

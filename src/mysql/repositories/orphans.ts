@@ -1,7 +1,10 @@
 import type { Database } from "./database.js";
 
-/** Rows of `child` are orphans when their `key` is not among `parent`'s. Children before what they depend on. */
-const KINSHIPS: readonly (readonly [child: string, key: string, parent: string, parentKey: string])[] = [
+/** Rows of `child` are orphans when their `key` is not among `parent`'s. */
+export type Kinship = readonly [child: string, key: string, parent: string, parentKey: string];
+
+/** Children before what they depend on. */
+export const KINSHIPS: readonly Kinship[] = [
   ["participant_consumers", "participant_id", "participant_meeting", "participant_id"],
   ["participant_consumers", "target_participant_id", "participant_meeting", "participant_id"],
   ["participant_producers", "participant_id", "participant_meeting", "participant_id"],
@@ -44,7 +47,7 @@ export async function sweepOrphans(database: Database): Promise<ReadonlyMap<stri
 async function remove(
   database: Database,
   ids: readonly string[],
-  [child, key, parent, parentKey]: (typeof KINSHIPS)[number],
+  [child, key, parent, parentKey]: Kinship,
 ): Promise<number> {
   const { affectedRows } = await database.execute(
     `DELETE FROM ${child} WHERE ${key} IN (?)

@@ -1,0 +1,54 @@
+import { loadDotenv } from "../config/index.js";
+import { type CheckReport, type ExaminationOptions, examine, worstOf } from "../doctor/runner.js";
+import type { Store } from "../errors.js";
+import { MysqlPatient, mysqlChecks } from "../mysql/doctor/index.js";
+import { doctorText } from "./doctorText.js";
+import { EXIT, exitCodeOf } from "./exitCodes.js";
+import { createReporter } from "./reporter.js";
+import { type LineStream, StatusLine } from "./statusLine.js";
+
+export interface DoctorOptions {
+  readonly json?: boolean;
+  readonly only?: Store;
+  readonly fix?: boolean;
+  /** Of each check, in seconds. */
+  readonly timeout: number;
+}
+
+/** How each store is examined; all at once, so that one which is down does not hold up the other. */
+const EXAMINATIONS: Partial<Record<Store, (options: ExaminationOptions) => Promise<CheckReport[]>>> = {
+  mysql: (options) => examine("mysql", mysqlChecks, new MysqlPatient(options), options),
+};
+
+/** `doordarshan-data doctor`: sets the exit code of the process and never throws. */
+export async function doctor(options: DoctorOptions): Promise<void> {
+  const [out, err] = [process.stdout, process.stderr];
+  try {
+    loadDotenv();
+    const checks = await examineAll(options, err);
+    const verdict = worstOf(checks.map((check) => check.verdict));
+    const text = options.json
+      ? JSON.stringify({ verdict, checks }, undefined, 2)
+      : doctorText(checks, out.isTTY === true);
+    out.write(`${text}\n`);
+    process.exitCode = { ok: EXIT.done, warning: EXIT.difference, failed: EXIT.failed }[verdict];
+  } catch (error) {
+    createReporter({ json: options.json ?? false }, { out, err }).failure(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+async function examineAll(
+  { json, only, fix = false, timeout }: DoctorOptions,
+  err: LineStream,
+): Promise<CheckReport[]> {
+  const line = new StatusLine(err);
+  const onProgress: ExaminationOptions["onProgress"] = (check) => {
+    if (json) err.write(`${JSON.stringify({ kind: "check", ...check })}\n`);
+    else line.show(`${check.store}: looking at ${check.title}`);
+  };
+  const chosen = Object.entries(EXAMINATIONS).filter(([store]) => only === undefined || store === only);
+  const reports = await Promise.all(chosen.map(([, look]) => look({ timeoutMs: timeout * 1_000, fix, onProgress })));
+  line.clear();
+  return reports.flat();
+}
