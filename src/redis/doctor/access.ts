@@ -1,16 +1,15 @@
 import { readCredentials } from "../../config/secretFile.js";
 import type { RedisConfig } from "../../config/types.js";
 import type { Check, Finding } from "../../doctor/check.js";
-import { ConfigError, CredentialError, DriverError } from "../../errors.js";
-import { connectAdvice, toDriverError } from "../driverErrors.js";
+import { ConfigError, CredentialError } from "../../errors.js";
 import type { RedisPatient, Visit } from "./patient.js";
 import { perServer } from "./perServer.js";
-import { codeOf, nameOf } from "./server.js";
+import { adviceOn, codeOf, nameOf } from "./server.js";
 
 /** Whether the configuration makes sense, the servers let us in, and they are what it says they are. */
 export const configurationCheck: Check<RedisPatient> = {
   id: "redis.configuration",
-  title: "Variables of Redis",
+  title: "variables of Redis",
   run: async (patient) => {
     try {
       const { redis, notices } = patient.loaded;
@@ -36,31 +35,31 @@ function described({ mode, addresses, credentials, tls }: RedisConfig): Finding 
 }
 
 function warned(variable: string, message: string): Finding {
-  return { verdict: "warning", saw: `${variable} ${message}`, advice: `change or unset ${variable}` };
+  return { verdict: "warning", saw: `${variable} ${message}`, advice: `Change or unset ${variable}` };
 }
 
 function problems(error: unknown): readonly Finding[] {
-  const advice = "correct it; the README's table of variables has the bounds and the defaults";
-  if (error instanceof CredentialError) return [{ verdict: "failed", saw: error.message, advice: "mend that file" }];
+  const advice = "Correct it; the README's table of variables has the bounds and the defaults";
+  if (error instanceof CredentialError) return [{ verdict: "failed", saw: error.message, advice: "Mend that file" }];
   if (!(error instanceof ConfigError)) throw error;
   return error.problems.map(({ variable, problem }) => ({ verdict: "failed", saw: `${variable} ${problem}`, advice }));
 }
 
 export const accessChecks: readonly Check<RedisPatient>[] = [
   {
-    id: "redis.authentication",
-    title: "User and password",
+    id: "redis.login",
+    title: "user and password",
     needs: ["redis.tcp"],
     run: async (patient) => authentication(patient.config, await patient.seeds()),
   },
   {
     id: "redis.mode",
-    title: "Cluster mode against reality",
-    needs: ["redis.authentication"],
+    title: "cluster mode against reality",
+    needs: ["redis.login"],
     run: (patient) =>
       perServer(patient, async (server) => modeFinding(patient.config.mode, modeOf(await server.info()))),
   },
-  { id: "redis.version", title: "Server version", needs: ["redis.authentication"], run: versions },
+  { id: "redis.version", title: "server version", needs: ["redis.login"], run: versions },
 ];
 
 function authentication({ credentials, tls }: RedisConfig, seeds: readonly Visit[]): readonly Finding[] {
@@ -68,13 +67,12 @@ function authentication({ credentials, tls }: RedisConfig, seeds: readonly Visit
   const given = credentials.kind === "file" || credentials.password !== undefined;
   return seeds.map(({ name, server, error }): Finding => {
     if (server) return { verdict: "ok", saw: `${name} lets ${given ? "the configured user" : "us"} in` };
-    const cause = error?.cause instanceof DriverError ? error.cause : toDriverError(error);
     const refused = codeOf(error) === "WRONGPASS" || codeOf(error) === "NOAUTH";
     const needed = codeOf(error) === "NOAUTH" ? " (a password is needed, and none is configured)" : "";
     return {
       verdict: works && !refused ? "warning" : "failed",
-      saw: `${name} cannot be used: ${cause.message}${needed}`,
-      advice: connectAdvice(cause, tls !== undefined),
+      saw: `${name} cannot be used: ${error?.message}${needed}`,
+      advice: error ? adviceOn(error, tls !== undefined) : "Run the doctor again",
     };
   });
 }
@@ -87,9 +85,9 @@ function modeOf(info: ReadonlyMap<string, string>): Mode {
 }
 
 const ADVICE: Readonly<Record<Mode, string>> = {
-  single: "set REDIS_CLUSTER_MODE_ON=false, or name a cluster's nodes in REDIS_CLUSTER_ADDRESSES",
-  cluster: "set REDIS_CLUSTER_MODE_ON=true, or name a single instance in REDIS_CLUSTER_ADDRESSES",
-  sentinel: "name the Redis servers themselves in REDIS_CLUSTER_ADDRESSES; Sentinel is not supported",
+  single: "Set REDIS_CLUSTER_MODE_ON=false, or name a cluster's nodes in REDIS_CLUSTER_ADDRESSES",
+  cluster: "Set REDIS_CLUSTER_MODE_ON=true, or name a single instance in REDIS_CLUSTER_ADDRESSES",
+  sentinel: "Name the Redis servers themselves in REDIS_CLUSTER_ADDRESSES; Sentinel is not supported",
 };
 const KIND: Readonly<Record<Mode, string>> = {
   single: "a single instance",
@@ -112,7 +110,7 @@ function versions(patient: RedisPatient): Promise<readonly Finding[]> {
     const other = info.get("valkey_version");
     const saw = other ? `Valkey ${other} (Redis ${major}.${minor})` : `Redis ${info.get("redis_version")}`;
     if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return { verdict: "ok", saw };
-    return { verdict: "failed", saw, advice: `upgrade the server: ${OLDEST.join(".")} is the oldest that will do` };
+    return { verdict: "failed", saw, advice: `Upgrade the server: ${OLDEST.join(".")} is the oldest that will do` };
   });
 }
 

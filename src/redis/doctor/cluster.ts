@@ -1,12 +1,12 @@
 import type { Check, Finding } from "../../doctor/check.js";
 import { clusterInfo, knownNodes, ownership, slotTable, uncoveredSlots } from "./clusterView.js";
-import { certificateFindings } from "./network.js";
+import { certificateFaults } from "./network.js";
 import type { RedisPatient, Visit } from "./patient.js";
 import { list, perServer } from "./perServer.js";
 import { isRefused, nameOf, type Server } from "./server.js";
 
 const SINGLE: Finding = { verdict: "skipped", saw: "REDIS_CLUSTER_MODE_ON is false" };
-const MEND = "bring their master back, or give the slots to another: redis-cli --cluster fix <address of a node>";
+const MEND = "Bring their master back, or give the slots to another: redis-cli --cluster fix <address of a node>";
 
 type Run = Check<RedisPatient>["run"];
 
@@ -22,13 +22,13 @@ function clusterCheck(id: string, title: string, run: Run): Check<RedisPatient> 
 
 /** What each node says of the cluster, and whether they agree. */
 export const clusterChecks: readonly Check<RedisPatient>[] = [
-  clusterCheck("redis.cluster.state", "State of the cluster", (patient) => perServer(patient, state)),
-  clusterCheck("redis.cluster.slots", "Every slot has a master", (patient) => perServer(patient, coverage)),
-  clusterCheck("redis.cluster.agreement", "Nodes agree who has which slots", agreement),
-  clusterCheck("redis.cluster.addresses", "Announced addresses can be reached from here", addresses),
-  clusterCheck("redis.cluster.nodes", "Nodes that fail", nodes),
-  clusterCheck("redis.cluster.replicas", "Each master has a replica", replicas),
-  clusterCheck("redis.cluster.migration", "Slots on the move", migration),
+  clusterCheck("redis.cluster.state", "state of the cluster", (patient) => perServer(patient, state)),
+  clusterCheck("redis.cluster.slots", "every slot has a master", (patient) => perServer(patient, coverage)),
+  clusterCheck("redis.cluster.agreement", "nodes agree who has which slots", agreement),
+  clusterCheck("redis.cluster.addresses", "announced addresses can be reached from here", addresses),
+  clusterCheck("redis.cluster.nodes", "nodes that fail", nodes),
+  clusterCheck("redis.cluster.replicas", "each master has a replica", replicas),
+  clusterCheck("redis.cluster.migration", "slots on the move", migration),
 ];
 
 async function state(server: Server): Promise<Finding> {
@@ -37,7 +37,7 @@ async function state(server: Server): Promise<Finding> {
   const saw = `cluster_state is ${info.get("cluster_state")} (slots: ${counts})`;
   if (info.get("cluster_state") === "ok") return { verdict: "ok", saw };
   const advice =
-    "look at the other findings of redis.cluster; while a failover is under way this passes within seconds, else bring the masters back";
+    "Look at the other findings of redis.cluster; while a failover is under way this passes within seconds, else bring the masters back";
   return { verdict: "failed", saw, advice };
 }
 
@@ -89,7 +89,7 @@ function odd(
   const different = views.filter((view) => of(view) !== most);
   if (different.length === 0) return [];
   const advice =
-    "run the doctor again: after a failover or a resharding this passes within seconds; if it stays, the nodes do not hear each other (the cluster bus is the port + 10000), or redis-cli --cluster fix";
+    "Run the doctor again: after a failover or a resharding this passes within seconds; if it stays, the nodes do not hear each other (the cluster bus is the port + 10000), or redis-cli --cluster fix";
   return [{ verdict, saw: `${list(different.map(({ name }) => name))}: ${what}`, advice }];
 }
 
@@ -100,7 +100,7 @@ async function addresses(patient: RedisPatient, signal: AbortSignal): Promise<re
 }
 
 const OPEN_THE_WAY =
-  "the client is sent to this address: start the node, open the way to it, or have it announce an address that can be reached (cluster-announce-ip, cluster-announce-hostname)";
+  "The client is sent to this address: start the node, open the way to it, or have it announce an address that can be reached (cluster-announce-ip, cluster-announce-hostname)";
 
 /** Of one that works, only what is wrong with its certificate. */
 async function announcedFindings(
@@ -109,8 +109,7 @@ async function announcedFindings(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const { address, name, server, error, isReplica } = visit;
-  const shown = patient.config.tls ? await certificateFindings(patient, address, signal) : [];
-  const certificate = shown.filter(({ verdict }) => verdict !== "ok");
+  const certificate = patient.config.tls ? await certificateFaults(patient, address, signal) : [];
   if (server) return certificate;
   const what = `${name} is announced as a ${isReplica ? "replica" : "master"} and cannot be used`;
   const saw = error ? `${what}: ${error.message}` : what;
@@ -141,7 +140,7 @@ async function firstTable(patient: RedisPatient) {
 const NOT_TOLD: Finding = {
   verdict: "skipped",
   saw: "this user may not ask for CLUSTER NODES",
-  advice: "run the doctor as a user with +cluster|nodes to see it",
+  advice: "Run the doctor as a user with +cluster|nodes to see it",
 };
 
 async function nodes(patient: RedisPatient): Promise<readonly Finding[]> {
@@ -151,7 +150,7 @@ async function nodes(patient: RedisPatient): Promise<readonly Finding[]> {
     const is = ["fail", "fail?", "noaddr", "handshake"].filter((flag) => flags.includes(flag)).join(",");
     if (!is) return [];
     const role = masterId ? "a replica" : `a master of ${slots} slots`;
-    const advice = "start the node again; if it is gone for good, have the others forget it (CLUSTER FORGET on each)";
+    const advice = "Start the node again; if it is gone for good, have the others forget it (CLUSTER FORGET on each)";
     return [{ verdict: slots > 0 ? "failed" : "warning", saw: `${name}, ${role}, is marked ${is}`, advice }];
   });
   return findings.length > 0 ? findings : [{ verdict: "ok", saw: `none of ${known.length} nodes` }];
@@ -162,7 +161,7 @@ async function replicas(patient: RedisPatient): Promise<readonly Finding[]> {
   const alone = masters.filter(({ replicas }) => replicas === 0).map(({ name }) => name);
   if (alone.length === 0) return [{ verdict: "ok", saw: `${masters.length} masters, each with a replica` }];
   const advice =
-    "start their replicas, or add some (redis-cli --cluster add-node … --cluster-slave): when such a master dies, its meetings' signals stop and may be lost";
+    "Start their replicas, or add some (redis-cli --cluster add-node … --cluster-slave): when such a master dies, its meetings' signals stop and may be lost";
   return [{ verdict: "warning", saw: `masters without a working replica: ${list(alone)}`, advice }];
 }
 
@@ -190,7 +189,7 @@ async function mastersOf(patient: RedisPatient): Promise<readonly Master[]> {
 /** Each node tells of its own slots only. */
 async function migration(patient: RedisPatient): Promise<readonly Finding[]> {
   const advice = (name: string) =>
-    `if nobody is resharding at this moment it is stuck, and the slot's meetings are slow: redis-cli --cluster fix ${name}`;
+    `If nobody is resharding at this moment it is stuck, and the slot's meetings are slow: redis-cli --cluster fix ${name}`;
   const found = await perServer(patient, async (server) => {
     const moving = (await knownNodes(server)).flatMap((node) => node.moving);
     const of = (direction: string) =>

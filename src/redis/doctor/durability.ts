@@ -3,25 +3,25 @@ import type { RedisPatient } from "./patient.js";
 import { perServer } from "./perServer.js";
 import { type Info, isRefused, type Server } from "./server.js";
 
-const needs = ["redis.authentication"];
+const needs = ["redis.login"];
 
 /** Whether signals that were stored stay: role, replication, eviction, persistence. */
 export const durabilityChecks: readonly Check<RedisPatient>[] = [
   {
     id: "redis.role",
-    title: "The server takes writes",
+    title: "the server takes writes",
     needs: ["redis.mode"],
     run: (patient) => perServer(patient, async (server) => role(patient.config.mode, await server.info())),
   },
   {
     id: "redis.replication",
-    title: "Replication",
+    title: "replication",
     needs,
     run: (patient) => perServer(patient, async (server) => replication(await server.info())),
   },
   {
     id: "redis.maxmemory",
-    title: "Memory and eviction",
+    title: "memory and eviction",
     needs,
     run: (patient) =>
       perServer(patient, async (server) => {
@@ -29,7 +29,7 @@ export const durabilityChecks: readonly Check<RedisPatient>[] = [
         return [policy(info), memory(info)];
       }),
   },
-  { id: "redis.persistence", title: "Persistence", needs, run: (patient) => perServer(patient, persistence) },
+  { id: "redis.persistence", title: "persistence", needs, run: (patient) => perServer(patient, persistence) },
 ];
 
 function isReplica(info: Info): boolean {
@@ -43,7 +43,7 @@ function role(mode: "single" | "cluster", info: Info): Finding {
   return {
     verdict: "failed",
     saw: `a replica of ${master}, which takes no writes`,
-    advice: `name its master in REDIS_CLUSTER_ADDRESSES (${master}, as the replica sees it)`,
+    advice: `Name its master in REDIS_CLUSTER_ADDRESSES (${master}, as the replica sees it)`,
   };
 }
 
@@ -53,14 +53,14 @@ function replication(info: Info): Finding {
     const since = info.get("master_link_down_since_seconds");
     const saw = `a replica whose link to its master is down${since ? ` for ${since} s` : ""}`;
     const advice =
-      "see in the replica's log why (masterauth, masteruser, network); a failover to it now would lose signals";
+      "See in the replica's log why (masterauth, masteruser, network); a failover to it now would lose signals";
     return { verdict: "warning", saw, advice };
   }
   const replicas = [...info].filter(([field]) => /^slave\d+$/.test(field)).map(([, value]) => value);
   const behind = replicas.filter((value) => !value.includes("state=online"));
   if (behind.length === 0) return { verdict: "ok", saw: `a master with ${replicas.length} replica(s) online` };
   const saw = `a master with ${behind.length} replica(s) not yet online`;
-  return { verdict: "warning", saw, advice: "wait for their synchronisation, or look into the replicas' logs" };
+  return { verdict: "warning", saw, advice: "Wait for their synchronisation, or look into the replicas' logs" };
 }
 
 const MIB = 1_048_576;
@@ -85,7 +85,7 @@ function memory(info: Info): Finding {
   const [used, limit] = [Number(info.get("used_memory")), Number(info.get("maxmemory"))];
   if (limit === 0) return { verdict: "ok", saw: "maxmemory is not set" };
   const saw = `${percent(used / limit)} of maxmemory used (of ${Math.round(limit / MIB)} MiB)`;
-  const advice = "raise maxmemory, or lower REDIS_STREAM_MAX_LENGTH and REDIS_CLUSTER_TTL_IN_HOURS";
+  const advice = "Raise maxmemory, or lower REDIS_STREAM_MAX_LENGTH and REDIS_CLUSTER_TTL_IN_HOURS";
   if (used >= limit) return { verdict: "failed", saw: `${saw}: writes are refused or evict`, advice };
   return used >= limit * NEARLY_FULL ? { verdict: "warning", saw, advice } : { verdict: "ok", saw: coarse(limit) };
 }
@@ -112,7 +112,7 @@ const SAVES = [
 ] as const;
 
 function failedSaves(info: Info): readonly Finding[] {
-  const advice = "look into the server's log; most likely its disk is full or its folder cannot be written to";
+  const advice = "Look into the server's log; most likely its disk is full or its folder cannot be written to";
   return SAVES.filter(([field]) => info.get(field) === "err").map(([, saw]) => ({ verdict: "failed", saw, advice }));
 }
 

@@ -1,12 +1,11 @@
 import { type Environment, loadRedisConfig, type RedisOnlyConfig, readCredentials } from "../../config/index.js";
-import type { Patient } from "../../doctor/runner.js";
-import { DataError, RedisCommandError } from "../../errors.js";
+import { CHECK_TIMEOUT_MS, type Patient } from "../../doctor/runner.js";
+import { RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { createDriverFactory, type DriverFactory, type NodeAddress } from "../connection.js";
-import { connectAdvice, toDriverError } from "../driverErrors.js";
 import { type SlotRange, slotTable } from "./clusterView.js";
 import { type Sample, sampleStreams } from "./sample.js";
-import { nameOf, Server } from "./server.js";
+import { adviceOn, nameOf, Server } from "./server.js";
 
 /** A server that was tried: `server` where it let us in, else why not. */
 export interface Visit {
@@ -17,13 +16,15 @@ export interface Visit {
   /** Whether the cluster announces it as a replica only. */
   readonly isReplica: boolean;
   readonly server?: Server;
-  readonly error?: DataError;
+  readonly error?: RedisCommandError;
 }
 
 type Place = Pick<Visit, "address" | "configured" | "isReplica">;
 
 export interface RedisPatientOptions {
-  /** How long a check may take, in milliseconds; one answer of one server is waited for a quarter of it. Default 5000. */
+  /** Default: the process's. */
+  readonly environment?: Environment;
+  /** Of each check, in milliseconds; an answer of a server is waited for a quarter of it. Default 5,000. */
   readonly timeoutMs?: number;
 }
 
@@ -31,10 +32,10 @@ export interface RedisPatientOptions {
 const SHARE_OF_PATIENCE = 4;
 const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** What the checks of Redis share. Connections are opened when they are first needed, each once. */
+/** Redis as the environment names it. Variables are read, and connections opened, when they are first needed, each once. */
 export class RedisPatient implements Patient {
   readonly patienceMs: number;
-  readonly #environment: Environment;
+  readonly #environment: Environment | undefined;
   readonly #opened: Server[] = [];
   #loaded: RedisOnlyConfig | undefined;
   #factory: DriverFactory | undefined;
@@ -43,7 +44,7 @@ export class RedisPatient implements Patient {
   #samples: Promise<readonly Sample[]> | undefined;
   #closed = false;
 
-  constructor(environment: Environment, { timeoutMs = 5_000 }: RedisPatientOptions) {
+  constructor({ environment, timeoutMs = CHECK_TIMEOUT_MS }: RedisPatientOptions = {}) {
     this.#environment = environment;
     this.patienceMs = Math.max(1, Math.floor(timeoutMs / SHARE_OF_PATIENCE));
   }
@@ -119,7 +120,7 @@ export class RedisPatient implements Patient {
           return { ...visit, server };
         } catch (error) {
           server.close();
-          if (!(error instanceof DataError)) throw error;
+          if (!(error instanceof RedisCommandError)) throw error;
           return { ...visit, error };
         }
       }),
@@ -139,7 +140,7 @@ export class RedisPatient implements Patient {
   /** What to do about an error that a check threw, if that is known. */
   advise(error: unknown): string | undefined {
     if (!(error instanceof RedisCommandError)) return undefined;
-    return connectAdvice(toDriverError(error.cause), this.config.tls !== undefined);
+    return adviceOn(error, this.config.tls !== undefined);
   }
 
   /** Closes every connection. */
@@ -147,11 +148,6 @@ export class RedisPatient implements Patient {
     this.#closed = true;
     for (const server of this.#opened) server.close();
   }
-}
-
-/** Reads the configuration when it is first needed, so that its mistakes are findings. Close it at the end. */
-export function createRedisPatient(environment: Environment, options: RedisPatientOptions = {}): RedisPatient {
-  return new RedisPatient(environment, options);
 }
 
 /** Where INFO is refused, each address counts as a server of its own. */

@@ -1,8 +1,7 @@
 import type { Finding } from "../../doctor/check.js";
 import { RedisCommandError } from "../../errors.js";
-import { connectAdvice, toDriverError } from "../driverErrors.js";
 import type { RedisPatient } from "./patient.js";
-import { isRefused, type Server } from "./server.js";
+import { adviceOn, isRefused, type Server } from "./server.js";
 
 /** So many are named; of more, how many. */
 const MAX_NAMED = 5;
@@ -49,14 +48,14 @@ async function judgedOf(
 export function failure(error: unknown, tls: boolean): Finding {
   if (!(error instanceof RedisCommandError)) throw error;
   if (isRefused(error)) return notTold(error);
-  return { verdict: "failed", saw: error.message, advice: connectAdvice(toDriverError(error.cause), tls) };
+  return { verdict: "failed", saw: error.message, advice: adviceOn(error, tls) };
 }
 
 function notTold(error: RedisCommandError): Finding {
   return {
     verdict: "skipped",
     saw: `not to be seen by this user (${error.message})`,
-    advice: "run the doctor as a user who may, if you want to know",
+    advice: "Run the doctor as a user who may, if you want to know",
   };
 }
 

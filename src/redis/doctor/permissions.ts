@@ -11,8 +11,8 @@ import { isAnswer, isRefused, type Server } from "./server.js";
  */
 export const permissionsCheck: Check<RedisPatient> = {
   id: "redis.permissions",
-  title: "Rights of the user",
-  needs: ["redis.authentication"],
+  title: "rights of the user",
+  needs: ["redis.login"],
   run: (patient) =>
     perServer(patient, async (server) => {
       const { mode, name } = patient.config;
@@ -96,13 +96,13 @@ function refusal({ name, verdict, probes }: Purpose, missing: ReadonlyMap<string
     findings.push({
       verdict,
       saw: `${user} lacks ${rules.join(" ")} for ${name}`,
-      advice: `as an administrator, on each server: ACL SETUSER ${user} ${rules.join(" ")} (then ACL SAVE or CONFIG REWRITE, so that it lasts)`,
+      advice: `As an administrator, on each server: ACL SETUSER ${user} ${rules.join(" ")} (then ACL SAVE or CONFIG REWRITE, so that it lasts)`,
     });
   if (unknown.length > 0)
     findings.push({
       verdict,
       saw: `the server has no command ${unknown.join(", ")}, needed for ${name}`,
-      advice: "undo its renaming (rename-command), or use a server that has it",
+      advice: "Undo its renaming (rename-command), or use a server that has it",
     });
   return findings;
 }

@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { RedisCommandError } from "../../errors.js";
 import { closeDriver, type DriverFactory, type NodeAddress } from "../connection.js";
 import { lastConnectionError } from "../connectionLog.js";
-import { isServerError, toDriverError } from "../driverErrors.js";
+import { connectAdvice, isServerError, toDriverError } from "../driverErrors.js";
 import { TrackedCommand } from "../trackedCommand.js";
 
 /** What INFO tells, by field. */
@@ -132,4 +132,10 @@ export function isRefused(error: unknown): boolean {
 /** The system's or the server's code of what went wrong, such as `ECONNREFUSED` or `WRONGPASS`. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof RedisCommandError ? toDriverError(error.cause).driverCode : undefined;
+}
+
+/** What the operator should do about it. */
+export function adviceOn(error: RedisCommandError, tls: boolean): string {
+  const advice = connectAdvice(toDriverError(error.cause), tls);
+  return `${advice.charAt(0).toUpperCase()}${advice.slice(1)}`;
 }

@@ -3,15 +3,15 @@ import type { RedisPatient } from "./patient.js";
 import { perServer } from "./perServer.js";
 import { isRefused, type Server } from "./server.js";
 
-const needs = ["redis.authentication"];
+const needs = ["redis.login"];
 
 /** Settings of the servers that what we do depends on. */
 export const settingsChecks: readonly Check<RedisPatient>[] = [
-  { id: "redis.notifications", title: "Keyspace notifications", needs, run: notifications },
-  { id: "redis.scripts", title: "Scripts", needs, run: (patient) => perServer(patient, scripts) },
-  { id: "redis.clock", title: "Clock", needs, run: (patient) => perServer(patient, clock) },
-  { id: "redis.connections", title: "Connections", needs, run: (patient) => perServer(patient, connections) },
-  { id: "redis.timeout", title: "Idle connections", needs, run: (patient) => perServer(patient, idleTimeout) },
+  { id: "redis.notifications", title: "keyspace notifications", needs, run: notifications },
+  { id: "redis.scripts", title: "scripts", needs, run: (patient) => perServer(patient, scripts) },
+  { id: "redis.clock", title: "clock", needs, run: (patient) => perServer(patient, clock) },
+  { id: "redis.connections", title: "connections", needs, run: (patient) => perServer(patient, connections) },
+  { id: "redis.timeout", title: "idle connections", needs, run: (patient) => perServer(patient, idleTimeout) },
 ];
 
 const NOTIFY = "notify-keyspace-events";
@@ -25,7 +25,7 @@ function notifications(patient: RedisPatient): Promise<readonly Finding[]> {
       return {
         verdict: "skipped",
         saw: `this user may not ask for ${NOTIFY}`,
-        advice: `see as an administrator that it has ${NEEDED}; without, signals arrive with the sweep (REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS)`,
+        advice: `See as an administrator that it has ${NEEDED}; without, signals arrive with the sweep (REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS)`,
       };
     if (isEnough(flags)) return { verdict: "ok", saw: `${NOTIFY} is "${flags}"` };
     return lacking(server, flags, patient.config.enableNotifications);
@@ -39,8 +39,9 @@ function isEnough(flags: string): boolean {
 async function lacking(server: Server, flags: string, enabling: boolean): Promise<Finding> {
   const settable = await maySet(server);
   const saw = `${NOTIFY} is "${flags}" and lacks ${NEEDED}`;
-  const advice = `set it as an administrator, on each server and in redis.conf: CONFIG SET ${NOTIFY} ${flags}${NEEDED}`;
-  if (!settable) return { verdict: "failed", saw: `${saw}: signals arrive only with the sweep`, advice };
+  const advice = `set it as an administrator on each server and in redis.conf: CONFIG SET ${NOTIFY} ${flags}${NEEDED}`;
+  if (!settable)
+    return { verdict: "failed", saw: `${saw}: signals arrive only with the sweep`, advice: `Have someone ${advice}` };
   const fix = async () => {
     // Asked anew, so that what others have set meanwhile stays.
     const now = (await setting(server, NOTIFY)) ?? flags;
@@ -50,7 +51,12 @@ async function lacking(server: Server, flags: string, enabling: boolean): Promis
   const late = enabling
     ? "; the first process that follows meetings switches them on"
     : " and REDIS_FOLLOW_ENABLE_NOTIFICATIONS is false: signals arrive only with the sweep";
-  return { verdict: enabling ? "warning" : "failed", saw: `${saw}${late}`, advice: `--fix, or ${advice}`, fix };
+  return {
+    verdict: enabling ? "warning" : "failed",
+    saw: `${saw}${late}`,
+    advice: `Run the doctor with --fix, or ${advice}`,
+    fix,
+  };
 }
 
 /** A setting that no server has: refused as such only where CONFIG SET is allowed. */
@@ -84,7 +90,7 @@ async function scripts(server: Server): Promise<Finding> {
     return {
       verdict: "warning",
       saw: `EVAL is not allowed (${message}): no idempotent publishing, no dead letters`,
-      advice: "allow it (ACL SETUSER <user> +eval +evalsha; no rename-command), if you use either",
+      advice: "Allow it (ACL SETUSER <user> +eval +evalsha; no rename-command), if you use either",
     };
   }
 }
@@ -100,7 +106,7 @@ async function clock(server: Server): Promise<Finding> {
   const doubtMs = (answeredAt - askedAt) / 2;
   if (Math.abs(skewMs) - doubtMs < SKEW_MS) return { verdict: "ok", saw: `less than ${SKEW_MS} ms from ours` };
   const saw = `${Math.abs(skewMs)} ms ${skewMs > 0 ? "ahead of" : "behind"} ours`;
-  const advice = "have both machines follow the same time servers (NTP): entry ids and lag are made from this clock";
+  const advice = "Have both machines follow the same time servers (NTP): entry ids and lag are made from this clock";
   return { verdict: "warning", saw, advice };
 }
 
@@ -113,7 +119,7 @@ async function connections(server: Server): Promise<Finding> {
   const [used, most] = [Number(info.get("connected_clients")), Number(info.get("maxclients"))];
   if (!most) return { verdict: "skipped", saw: "INFO does not tell maxclients" };
   const saw = `${used} of ${most} connections taken (maxclients)`;
-  const advice = `raise maxclients (CONFIG SET maxclients), or see in CLIENT LIST who has them; each process of this package takes up to ${OURS} a server`;
+  const advice = `Raise maxclients (CONFIG SET maxclients), or see in CLIENT LIST who has them; each process of this package takes up to ${OURS} a server`;
   if (used + OURS > most) return { verdict: "failed", saw, advice };
   if (used > most * NEARLY_ALL) return { verdict: "warning", saw, advice };
   return { verdict: "ok", saw: `less than ${NEARLY_ALL * 100} % of ${most} connections taken (maxclients)` };

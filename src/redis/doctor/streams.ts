@@ -6,15 +6,15 @@ import { list } from "./perServer.js";
 import { isStreamKey, type Sample, type SampledStream, scanStep } from "./sample.js";
 import { isRefused, type Server } from "./server.js";
 
-const needs = ["redis.authentication"];
+const needs = ["redis.login"];
 
 /** A sample of what is stored: names, expiries, and whether the last entries can be read. */
 export const streamChecks: readonly Check<RedisPatient>[] = [
-  { id: "redis.keys", title: "Names of streams (a sample)", needs, run: (patient) => overSamples(patient, names) },
-  { id: "redis.expiry", title: "Streams expire (a sample)", needs, run: (patient) => overSamples(patient, expiries) },
+  { id: "redis.keys", title: "names of streams (a sample)", needs, run: (patient) => overSamples(patient, names) },
+  { id: "redis.expiry", title: "streams expire (a sample)", needs, run: (patient) => overSamples(patient, expiries) },
   {
     id: "redis.messages",
-    title: "Form of signals (a sample)",
+    title: "form of signals (a sample)",
     needs,
     run: (patient) => overSamples(patient, messages),
   },
@@ -27,7 +27,7 @@ async function overSamples(
   const samples = await patient.samples();
   const refused = samples.find((sample) => sample.refused !== undefined)?.refused;
   if (refused === undefined) return judge(samples, patient);
-  const advice = "run the doctor as a user with +scan +type +pttl +xrevrange ~room-stream:* to look at them";
+  const advice = "Run the doctor as a user with +scan +type +pttl +xrevrange ~room-stream:* to look at them";
   return [{ verdict: "skipped", saw: `streams may not be looked at by this user (${refused})`, advice }];
 }
 
@@ -40,13 +40,13 @@ function names(samples: readonly Sample[]): readonly Finding[] {
       verdict: "warning",
       saw: `${odd.length} key(s) that no reader looks for: ${list(odd.map(quoted))}`,
       advice:
-        "have who writes them write to room-stream:<meeting id>, the id as it is: no braces, this case; then UNLINK them",
+        "Have who writes them write to room-stream:<meeting id>, the id as it is: no braces, this case; then UNLINK them",
     });
   if (foreign.length > 0)
     findings.push({
       verdict: "failed",
       saw: `no streams, so publishing there is refused: ${list(foreign.map(({ key, type }) => `${quoted(key)} (${type})`))}`,
-      advice: "find out who writes them, and UNLINK them",
+      advice: "Find out who writes them, and UNLINK them",
     });
   if (findings.length > 0) return findings;
   return [{ verdict: "ok", saw: `${countOf(samples)} named as they should be` }];
@@ -73,7 +73,7 @@ function expiries(samples: readonly Sample[], patient: RedisPatient): readonly F
     return done.join("; ");
   };
   const saw = `streams without an expiry, which stay for ever: ${list(immortal.map(({ key }) => quoted(key)))}`;
-  const advice = `--fix gives each ${streamTtlMs / 3_600_000} h (REDIS_CLUSTER_TTL_IN_HOURS), which every publish through this package renews`;
+  const advice = `Run the doctor with --fix: it gives each ${streamTtlMs / 3_600_000} h (REDIS_CLUSTER_TTL_IN_HOURS), which every publish through this package renews`;
   return [{ verdict: "warning", saw, advice, fix }];
 }
 
@@ -123,7 +123,7 @@ async function messages(samples: readonly Sample[]): Promise<readonly Finding[]>
       {
         verdict: "warning",
         saw: `entries that are no signals, and are delivered as unrecognised: ${list(unread)}`,
-        advice: "mend who writes them: docs/signals.md, On the wire, has the fields",
+        advice: "Mend who writes them: docs/signals.md, On the wire, has the fields",
       },
     ];
   } catch (error) {

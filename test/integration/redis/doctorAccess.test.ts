@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { redisChecks } from "../../../src/redis/doctor/checks.js";
+import { redisChecks } from "../../../src/redis/doctor/index.js";
 import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
 import { CANARY, type Environment, examined, idsOf, textsOf } from "./doctored.js";
@@ -79,7 +79,7 @@ describe("The doctor's way into Redis", function () {
 
   it("names an address that has no name, and one where nobody listens", async () => {
     const nameless = await examined({ ...environment, REDIS_CLUSTER_ADDRESSES: "no-such-host.invalid:6379" });
-    expect(textsOf(nameless, "redis.dns")[0]).to.match(/^failed no-such-host\.invalid.*REDIS_CLUSTER_ADDRESSES/);
+    expect(textsOf(nameless, "redis.name")[0]).to.match(/^failed no-such-host\.invalid.*REDIS_CLUSTER_ADDRESSES/);
     const silent = await examined({ ...environment, REDIS_CLUSTER_ADDRESSES: "127.0.0.1:1" });
     expect(textsOf(silent, "redis.tcp")[0]).to.match(/^failed 127\.0\.0\.1:1 .*ECONNREFUSED/);
     expect(idsOf(silent, "failed")).to.deep.equal(["redis.tcp"]);
@@ -87,9 +87,9 @@ describe("The doctor's way into Redis", function () {
 
   it("tells a wrong password from a missing one", async () => {
     const wrong = await examined(as("full", `${CANARY}-wrong`));
-    expect(textsOf(wrong, "redis.authentication")[0]).to.match(/^failed .*WRONGPASS.*REDIS_CLUSTER_PASSWORD/);
+    expect(textsOf(wrong, "redis.login")[0]).to.match(/^failed .*WRONGPASS.*REDIS_CLUSTER_PASSWORD/);
     const missing = await examined(server.environment);
-    expect(textsOf(missing, "redis.authentication")[0]).to.match(/^failed .*NOAUTH.*none is configured/);
+    expect(textsOf(missing, "redis.login")[0]).to.match(/^failed .*NOAUTH.*none is configured/);
   });
 
   it("is content with the rights that are documented", async () => {
@@ -108,7 +108,7 @@ describe("The doctor's way into Redis", function () {
     const reports = await examined(as("no-xadd"));
     expect(idsOf(reports, "failed")).to.deep.equal(["redis.permissions"]);
     expect(textsOf(reports, "redis.permissions")[0]).to.match(
-      /^failed .*no-xadd lacks \+xadd for publishing -> .*ACL SETUSER no-xadd \+xadd /,
+      /^failed .*no-xadd lacks \+xadd for publishing -> As an administrator.*ACL SETUSER no-xadd \+xadd /,
     );
   });
 
@@ -121,7 +121,7 @@ describe("The doctor's way into Redis", function () {
 
   it("survives a user who may do nothing", async () => {
     const reports = await examined(as("nothing"));
-    expect(textsOf(reports, "redis.authentication")[0]).to.match(/^ok/);
+    expect(textsOf(reports, "redis.login")[0]).to.match(/^ok/);
     expect(textsOf(reports, "redis.permissions")[0]).to.match(/^failed .*lacks \+ping \+info for connecting/);
     expect(idsOf(reports, "failed")).to.deep.equal(["redis.permissions"]);
   });
@@ -151,10 +151,10 @@ describe("The doctor's way into Redis", function () {
       return examined({ ...(secure[name] as RedisServer).environment, REDIS_CLUSTER_TLS_CA_FILE });
     };
     const soon = await look("valid");
-    expect(textsOf(soon, "redis.tls")[2]).to.match(/^warning .*valid until .* 4 days from now -> Renew/);
+    expect(textsOf(soon, "redis.tls.expiry")[0]).to.match(/^warning .*valid until .* 4 days from now -> Renew/);
     expect(idsOf(soon, "failed")).to.deep.equal([]);
-    expect(textsOf(await look("expired"), "redis.tls")[2]).to.match(/^failed .*expired on .*-> Renew/);
-    expect(textsOf(await look("foreignHost"), "redis.tls")[1]).to.match(
+    expect(textsOf(await look("expired"), "redis.tls.expiry")[0]).to.match(/^failed .*expired on .*-> Renew/);
+    expect(textsOf(await look("foreignHost"), "redis.tls.host")[0]).to.match(
       /^failed .*another host than 127\.0\.0\.1.*elsewhere/,
     );
     expect(textsOf(await look("foreignAuthority"), "redis.tls")[0]).to.match(/^failed .*REDIS_CLUSTER_TLS_CA_FILE/);
@@ -164,8 +164,8 @@ describe("The doctor's way into Redis", function () {
     const { expired } = secure as { expired: RedisServer };
     const reports = await examined({ ...expired.environment, REDIS_CLUSTER_SKIP_VERIFY: "true" });
     expect(textsOf(reports, "redis.configuration")[1]).to.match(/^warning REDIS_CLUSTER_SKIP_VERIFY/);
-    expect(textsOf(reports, "redis.tls")[2]).to.match(/^warning .*expired on/);
-    expect(textsOf(reports, "redis.authentication")[0]).to.match(/^ok/);
+    expect(textsOf(reports, "redis.tls.expiry")[0]).to.match(/^warning .*expired on/);
+    expect(textsOf(reports, "redis.login")[0]).to.match(/^ok/);
   });
 
   it("tells TLS that is on from TLS that is off", async () => {
@@ -177,6 +177,6 @@ describe("The doctor's way into Redis", function () {
     expect(textsOf(on, "redis.tls")[0]).to.match(/^failed .*does not speak TLS.*REDIS_CLUSTER_TLS=false/);
     const { valid } = secure as { valid: RedisServer };
     const off = await examined({ ...valid.environment, REDIS_CLUSTER_TLS: "false" });
-    expect(textsOf(off, "redis.authentication")[0]).to.match(/^failed .*REDIS_CLUSTER_TLS \(a TLS server/);
+    expect(textsOf(off, "redis.login")[0]).to.match(/^failed .*REDIS_CLUSTER_TLS \(a TLS server/);
   });
 });

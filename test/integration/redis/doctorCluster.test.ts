@@ -107,7 +107,7 @@ describe("The doctor on a Redis Cluster", function () {
       `warning ${nameOf(replica)}, a replica, is marked fail -> `,
     );
     expect(textsOf(reports, "redis.cluster.replicas")[0]).to.match(
-      new RegExp(`^warning masters without a working replica: ${nameOf(master)} -> start`),
+      new RegExp(`^warning masters without a working replica: ${nameOf(master)} -> Start`),
     );
     expect(idsOf(reports, "failed")).to.deep.equal([]);
     await replica.restart();
@@ -121,8 +121,8 @@ describe("The doctor on a Redis Cluster", function () {
       const began = performance.now();
       const reports = await examined(cluster.environment, { timeoutMs: 2_000 });
       expect(performance.now() - began).to.be.lessThan(6_000);
-      expect(textsOf(reports, "redis.authentication").find((text) => !text.startsWith("ok"))).to.match(
-        new RegExp(`^warning ${nameOf(frozen)} cannot be used: no reply within 500 ms`),
+      expect(textsOf(reports, "redis.login").find((text) => !text.startsWith("ok"))).to.match(
+        new RegExp(`^warning ${nameOf(frozen)} cannot be used: PING: no reply within 500 ms`),
       );
       expect(textsOf(reports, "redis.cluster.state")[0]).to.match(/^ok all 5 servers/);
     } finally {

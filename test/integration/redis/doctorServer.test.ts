@@ -72,7 +72,7 @@ describe("The doctor on a Redis server", function () {
   it("names a memory that is full", async () => {
     const used = /used_memory:(\d+)/.exec(String(await server.call("INFO", "memory")))?.[1];
     const [, full] = await looked("redis.maxmemory", { maxmemory: String(Number(used) / 2) });
-    expect(full).to.match(/^failed .*writes are refused or evict -> raise maxmemory/);
+    expect(full).to.match(/^failed .*writes are refused or evict -> Raise maxmemory/);
   });
 
   it("names what a crash or a restart would lose", async () => {
@@ -132,7 +132,7 @@ describe("The doctor on a Redis server", function () {
       /^warning .*timeout is 60.* -> CONFIG SET timeout 0/,
     );
     expect((await looked("redis.connections", { maxclients: "4" }))[0]).to.match(
-      /^failed .*of 4 connections.* -> raise maxclients/,
+      /^failed .*of 4 connections.* -> Raise maxclients/,
     );
   });
 
@@ -160,7 +160,7 @@ describe("The doctor on a Redis server", function () {
     try {
       const reports = await examined(replica.environment);
       expect(textsOf(reports, "redis.role")[0]).to.match(
-        new RegExp(`^failed .*a replica of 127.0.0.1:${server.port}.* -> name its master`),
+        new RegExp(`^failed .*a replica of 127.0.0.1:${server.port}.* -> Name its master`),
       );
       // Its password is not the master's.
       expect(textsOf(reports, "redis.replication")[0]).to.match(
@@ -238,7 +238,7 @@ describe("The doctor on a Redis server", function () {
       const reports = await examined(environment, { timeoutMs: 2_000 });
       expect(performance.now() - began).to.be.lessThan(2_500);
       expect(textsOf(reports, "redis.tcp")[0]).to.match(/^ok/);
-      expect(textsOf(reports, "redis.authentication")[0]).to.match(/^failed .*no reply within 500 ms/);
+      expect(textsOf(reports, "redis.login")[0]).to.match(/^failed .*PING: no reply within 500 ms/);
     } finally {
       await server.resume();
     }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type CheckReport, type ExaminationOptions, examine } from "../../../src/doctor/runner.js";
-import { createRedisPatient, redisChecks } from "../../../src/redis/doctor/checks.js";
+import { RedisPatient, redisChecks } from "../../../src/redis/doctor/index.js";
 
 /** Stands in every secret of these tests, and in what is stored. */
 export const CANARY = "canary-5f1e";
@@ -9,7 +9,7 @@ export type Environment = Readonly<Record<string, string>>;
 
 /** What the doctor says of Redis; in no case a secret. */
 export async function examined(environment: Environment, options: ExaminationOptions = {}): Promise<CheckReport[]> {
-  const reports = await examine("redis", redisChecks, createRedisPatient(environment, options), options);
+  const reports = await examine("redis", redisChecks, new RedisPatient({ ...options, environment }), options);
   expect(JSON.stringify(reports)).not.to.include(CANARY);
   for (const { id, verdict, advice } of reports)
     if (verdict === "warning" || verdict === "failed") expect(advice, id).to.be.a("string").and.not.equal("");

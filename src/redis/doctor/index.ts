@@ -8,7 +8,7 @@ import { permissionsCheck } from "./permissions.js";
 import { settingsChecks } from "./settings.js";
 import { streamChecks } from "./streams.js";
 
-export { createRedisPatient, type RedisPatient, type RedisPatientOptions } from "./patient.js";
+export { RedisPatient, type RedisPatientOptions } from "./patient.js";
 
 /** What the doctor looks at in Redis, each after what it needs. */
 export const redisChecks: readonly Check<RedisPatient>[] = [
