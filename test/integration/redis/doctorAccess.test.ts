@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { redisChecks } from "../../../src/redis/doctor/index.js";
+import { purposes } from "../../../src/redis/doctor/rights.js";
 import { type RedisServer, startRedisServer } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
 import { CANARY, type Environment, examined, idsOf, textsOf } from "./doctored.js";
@@ -102,6 +103,19 @@ describe("The doctor's way into Redis", function () {
     expect(idsOf(reports, "failed")).to.deep.equal([]);
     for (const id of ["redis.keys", "redis.expiry", "redis.messages"])
       expect(textsOf(reports, id)[0]).to.match(/^skipped .*SCAN.*\+scan/);
+  });
+
+  it("asks for every right that is documented, and no other", () => {
+    const cases = [
+      { cluster: true, major: 7, named: true },
+      { cluster: false, major: 6, named: true },
+    ];
+    const asked = cases.flatMap(purposes).flatMap(({ probes }) => probes.map(({ command }) => `+${command}`));
+    // These two are the check of notifications'.
+    const documented = documentedRights()
+      .split(" ")
+      .filter((right) => !right.startsWith("+config|"));
+    expect([...new Set(asked)].sort()).to.deep.equal(documented.sort());
   });
 
   it("names the right to XADD that is missing, and how to grant it", async () => {
