@@ -83,6 +83,7 @@ function policy(info: Info): Finding {
 
 function memory(info: Info): Finding {
   const [used, limit] = [Number(info.get("used_memory")), Number(info.get("maxmemory"))];
+  if (Number.isNaN(limit)) return { verdict: "skipped", saw: "INFO does not tell maxmemory" };
   if (limit === 0) return { verdict: "ok", saw: "maxmemory is not set" };
   const saw = `${percent(used / limit)} of maxmemory used (of ${Math.round(limit / MIB)} MiB)`;
   const advice = "Raise maxmemory, or lower REDIS_STREAM_MAX_LENGTH and REDIS_CLUSTER_TTL_IN_HOURS";
