@@ -45,7 +45,7 @@ async function judgedOf(
 }
 
 /** The finding for what a server answered, or did not answer, instead of what was asked for. */
-export function failure(error: unknown, tls: boolean): Finding {
+function failure(error: unknown, tls: boolean): Finding {
   if (!(error instanceof RedisCommandError)) throw error;
   if (isRefused(error)) return notTold(error);
   return { verdict: "failed", saw: error.message, advice: adviceOn(error, tls) };
