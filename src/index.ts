@@ -174,4 +174,5 @@ export type {
   SignalType,
   UnrecognisedEntry,
 } from "./redis/signals/types.js";
+export { type LogFields, withLogFields } from "./telemetry/logFields.js";
 export { createLogger, type Logger } from "./telemetry/logger.js";
