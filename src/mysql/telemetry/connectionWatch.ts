@@ -56,7 +56,7 @@ export class ConnectionWatch {
     this.#lost += 1;
     const code = this.#count(error);
     if (!idle) this.logger.debug({ event: "mysql.lost", code }, `A connection in use failed: ${error.message}`);
-    else if (this.#throttle.allows(`idle ${code}`))
+    else if (this.#throttle.allows("idle"))
       this.logger.warn({ event: "mysql.idle", code }, `An idle connection failed: ${error.message}`);
   }
 
