@@ -189,4 +189,16 @@ export type {
   SignalType,
   UnrecognisedEntry,
 } from "./redis/signals/types.js";
+export { type LogFields, withLogFields } from "./telemetry/logFields.js";
 export { createLogger, type Logger } from "./telemetry/logger.js";
+export type { Counter, Gauge, Histogram, MetricDefinition } from "./telemetry/metrics.js";
+export type {
+  Attributes,
+  GaugeReader,
+  MetricsBackend,
+  Recorder,
+  Sample,
+  SpanOptions,
+  Telemetry,
+  Tracer,
+} from "./telemetry/telemetry.js";

@@ -20,7 +20,7 @@ export function readEnvironment(environment: Environment, stores: readonly Store
   const given = new Map<VariableName, string>();
   for (const { name } of variables) {
     const definition: Definition = definitions[name];
-    const isRead = stores.includes(definition.store);
+    const isRead = concerns(definition, stores);
     const spelling = isRead ? chooseSpelling(environment, name, definition, report) : undefined;
     values[name] = readValue(environment, spelling, definition, report);
     if (spelling === undefined) continue;
@@ -29,6 +29,10 @@ export function readEnvironment(environment: Environment, stores: readonly Store
   }
   reportForeignNames(environment, stores, report);
   return { values: values as Values, given };
+}
+
+function concerns({ store }: Pick<Definition, "store">, stores: readonly Store[]): boolean {
+  return store === "both" || stores.includes(store);
 }
 
 /** The spelling to read, of those that are set; two may be set if they agree. */
@@ -63,7 +67,7 @@ function readValue(
 const PREFIXES: Readonly<Record<Store, RegExp>> = { mysql: /^MYSQL_/, redis: /^REDIS_(CLUSTER|STREAM)_/ };
 
 function reportForeignNames(environment: Environment, stores: readonly Store[], report: Report): void {
-  const known = variables.filter(({ store }) => stores.includes(store));
+  const known = variables.filter((variable) => concerns(variable, stores));
   const knownNames = known.flatMap(({ name, aliases }) => [name, ...aliases]);
   for (const name of Object.keys(environment)) {
     const bare = name.trim();

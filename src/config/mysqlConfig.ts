@@ -26,6 +26,7 @@ export function readMysqlConfig(settings: Settings, report: Report): MysqlConfig
     acquireTimeoutMs: milliseconds(values.MYSQL_ACQUIRE_TIMEOUT_IN_SECS),
     acquireQueueLimit: values.MYSQL_ACQUIRE_QUEUE_LIMIT,
     queryTimeoutMs: milliseconds(values.MYSQL_QUERY_TIMEOUT_IN_SECS),
+    slowOperationMs: values.SLOW_OPERATION_IN_MILLISECONDS,
   };
 }
 

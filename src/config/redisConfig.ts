@@ -27,6 +27,7 @@ export function readRedisConfig(settings: Settings, report: Report): RedisConfig
     maxQueuedBytes: values.REDIS_MAX_QUEUED_BYTES,
     followSweepMs: values.REDIS_FOLLOW_SWEEP_INTERVAL_IN_SECS * 1_000,
     enableNotifications: values.REDIS_FOLLOW_ENABLE_NOTIFICATIONS,
+    slowOperationMs: values.SLOW_OPERATION_IN_MILLISECONDS,
   };
 }
 

@@ -38,6 +38,8 @@ export interface MysqlConfig {
   readonly acquireQueueLimit: number;
   /** How long one statement may run, and the default deadline of a transaction. */
   readonly queryTimeoutMs: number;
+  /** A statement that takes this long is logged; 0: none is. */
+  readonly slowOperationMs: number;
 }
 
 export interface RedisConfig {
@@ -74,6 +76,8 @@ export interface RedisConfig {
   readonly followSweepMs: number;
   /** Whether keyspace notifications are switched on where they are off. */
   readonly enableNotifications: boolean;
+  /** A command that takes this long is logged; 0: none is. */
+  readonly slowOperationMs: number;
 }
 
 /** A connection string's parameter: its name and its decoded value, undefined where it has no `=`. */

@@ -2,7 +2,7 @@ import type { Store } from "../errors.js";
 import { addresses, boolean, host, integer, type Kind, matching, secret, text } from "./kinds.js";
 
 export interface Definition {
-  readonly store: Store;
+  readonly store: Store | "both";
   readonly kind: Kind<unknown>;
   /** Other spellings that running services use. */
   readonly aliases?: readonly string[];
@@ -15,6 +15,7 @@ export interface Definition {
 
 const mysql = { store: "mysql" } as const;
 const redis = { store: "redis" } as const;
+const both = { store: "both" } as const;
 const seconds = integer(1, 86_400, "seconds");
 
 /** Every variable: the one source of names, bounds, defaults and of the README's table. */
@@ -253,6 +254,12 @@ export const definitions = {
     default: "true",
     effect: "Add `Kt` to a server's `notify-keyspace-events` where it is missing (CONFIG SET, if the user may).",
   },
+  SLOW_OPERATION_IN_MILLISECONDS: {
+    ...both,
+    kind: integer(0, 86_400_000, "milliseconds"),
+    default: "1000",
+    effect: "A statement or a Redis command that takes this long is logged, without its values; 0 logs none.",
+  },
 } as const satisfies Record<string, Definition>;
 
 export type VariableName = keyof typeof definitions;
@@ -266,7 +273,7 @@ export type Values = { readonly [N in VariableName]: Value<(typeof definitions)[
 export interface Variable {
   readonly name: VariableName;
   readonly aliases: readonly string[];
-  readonly store: Store;
+  readonly store: Store | "both";
   /** As it would be written; empty when there is none. */
   readonly default: string;
   /** One sentence. */

@@ -13,13 +13,20 @@ import {
 } from "../errors.js";
 import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../mysql/dataSource.js";
 import { pendingMigrations, runMigrations } from "../mysql/migrator/migrator.js";
-import { poolDatabase, transactionDatabase } from "../mysql/repositories/database.js";
-import { createRepositories, type Repositories } from "../mysql/repositories/index.js";
+import { type Database, poolDatabase, transactionDatabase } from "../mysql/repositories/database.js";
+import type { Repositories } from "../mysql/repositories/index.js";
+import { observedRepositories } from "../mysql/repositories/observed.js";
+import { showFleet } from "../mysql/telemetry/fleetGauges.js";
+import { Operations } from "../mysql/telemetry/operations.js";
 import { runTransaction, type Transaction, type TransactionOptions } from "../mysql/transaction.js";
 import { createRedisClient, type RedisClient } from "../redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../redis/repository.js";
 import { createSignals } from "../redis/signals/signals.js";
+import { Instruments } from "../telemetry/instruments.js";
+import { lineLogger } from "../telemetry/lineLogger.js";
 import { createLogger, type Logger } from "../telemetry/logger.js";
+import { METRICS } from "../telemetry/metrics.js";
+import type { Telemetry } from "../telemetry/telemetry.js";
 import { HealthQuestions, unasked, withStates } from "./health/health.js";
 import { type Health, judge } from "./health/verdict.js";
 import { type ContainerSignals, withSnapshot } from "./snapshot.js";
@@ -29,6 +36,8 @@ export interface ContainerOptions {
   readonly migrations?: "refuse" | "run";
   /** Default: pino, JSON lines on standard output at level `info`. */
   readonly logger?: Logger;
+  /** Where metrics and spans go: `prometheus()`, `openTelemetry()`. Default: nowhere, and nothing is measured. */
+  readonly telemetry?: readonly Telemetry[];
   /** How long `start()` may take until it is ready or has failed and closed what it opened; running migrations apart. Default 10,000 ms. */
   readonly startTimeoutMs?: number;
   /** How long `stop()` may take. Default 5,000 ms. */
@@ -91,6 +100,9 @@ interface Stores {
 class DataContainer implements Container {
   readonly logger: Logger;
   readonly #config: DataConfig;
+  readonly #instruments: Instruments;
+  readonly #operations: Operations;
+  readonly #repositoriesOn: (database: Database) => Repositories;
   readonly #migrations: "refuse" | "run";
   readonly #startTimeoutMs: number;
   readonly #stopTimeoutMs: number;
@@ -111,7 +123,10 @@ class DataContainer implements Container {
     this.#startTimeoutMs = checkTimeout("startTimeoutMs", options.startTimeoutMs ?? 10_000);
     this.#stopTimeoutMs = checkTimeout("stopTimeoutMs", options.stopTimeoutMs ?? 5_000);
     this.#health = new HealthQuestions(checkMaxAge(options.healthMaxAgeMs ?? 1_000));
-    this.logger = options.logger ?? createLogger();
+    this.logger = lineLogger(options.logger ?? createLogger());
+    this.#instruments = new Instruments(options.telemetry);
+    this.#operations = new Operations(this.#instruments, config.mysql);
+    this.#repositoriesOn = observedRepositories(this.#operations);
   }
 
   get state(): ContainerState {
@@ -165,7 +180,8 @@ class DataContainer implements Container {
     if (this.#state !== "ready") throw new ClientNilError("transaction", this.#state);
     const stop = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-    const running = runTransaction(this.dataSource, (tx) => work(withRepositories(tx)), { ...options, signal });
+    const run = () => runTransaction(this.dataSource, (tx) => work(this.#withRepositories(tx)), { ...options, signal });
+    const running = this.#operations.traced("container.transaction", run);
     this.#transactions.set(running, stop);
     return running.finally(() => this.#transactions.delete(running));
   }
@@ -176,16 +192,23 @@ class DataContainer implements Container {
     return this.#stores[name];
   }
 
+  #withRepositories({ manager }: Transaction): RepositoryTransaction {
+    return { manager, repositories: this.#repositoriesOn(transactionDatabase(manager)) };
+  }
+
   async #boot(stopping: Promise<void>): Promise<void> {
     await stopping;
+    const began = performance.now();
     const opening = () => countdown(this.#startTimeoutMs * (1 - CLOSING_SHARE));
     let timeLeft = opening();
     let stores: Stores | undefined;
     this.#state = "starting";
+    this.#instruments.gauge(METRICS.containerReady, () => [{ value: this.#state === "ready" ? 1 : 0 }]);
     try {
       await this.#stage("configuration", undefined, () => this.#reportNotices());
-      const dataSource = await this.#stage("credentials", "mysql", () => createDataSource(this.#config, this));
-      const redisClient = await this.#stage("credentials", "redis", () => createRedisClient(this.#config, this));
+      const told = this.#told();
+      const dataSource = await this.#stage("credentials", "mysql", () => createDataSource(this.#config, told));
+      const redisClient = await this.#stage("credentials", "redis", () => createRedisClient(this.#config, told));
       stores = this.#wire(dataSource, redisClient);
       await this.#stage("mysql", "mysql", () => openDataSource(dataSource, timeLeft()));
       const migrated = await this.#stage("schema", "mysql", () => this.#bringUpToDate(dataSource, timeLeft()));
@@ -198,6 +221,7 @@ class DataContainer implements Container {
     }
     this.#stores = stores;
     this.#state = "ready";
+    this.#showGauges(stores.dataSource, performance.now() - began);
     this.logger.info({ event: "start.done" }, "The data layer is ready");
   }
 
@@ -223,10 +247,22 @@ class DataContainer implements Container {
     }
   }
 
+  /** Whom the stores tell what happens. */
+  #told() {
+    const { slowOperationMs } = this.#config.redis;
+    return { logger: this.logger, instruments: this.#instruments, slowOperationMs };
+  }
+
+  #showGauges(dataSource: DataSource, startMs: number): void {
+    this.#instruments.gauge(METRICS.containerStart, () => [{ value: startMs / 1_000 }]);
+    showFleet(this.#instruments, dataSource, this.logger);
+  }
+
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
     const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
-    const repositories = createRepositories(poolDatabase(dataSource));
-    const signals = createSignals({ client: redisClient, redis, config: this.#config.redis, logger: this.logger });
+    const repositories = this.#repositoriesOn(poolDatabase(dataSource));
+    const ground = { client: redisClient, redis, config: this.#config.redis, ...this.#told() };
+    const signals = createSignals(ground);
     return { dataSource, repositories, redisClient, redis, signals: withSnapshot(signals, repositories.meetings) };
   }
 
@@ -243,6 +279,7 @@ class DataContainer implements Container {
 
   async #failStart(error: StartupError, stores: Stores | undefined): Promise<void> {
     if (stores) await closeStores(stores, countdown(this.#startTimeoutMs * CLOSING_SHARE));
+    this.#instruments.close();
     // While stop() is under way the state is its to set.
     if (this.#goal === "start") {
       this.#state = "stopped";
@@ -259,6 +296,7 @@ class DataContainer implements Container {
     await settledWithin([starting], timeLeft());
     if (this.#stores) await this.#finish(this.#stores, timeLeft);
     this.#stores = undefined;
+    this.#instruments.close();
     this.#state = "stopped";
     this.logger.info({ event: "stop.done" }, "The data layer is stopped");
   }
@@ -286,10 +324,6 @@ function checkTimeout(argument: string, ms: number): number {
 function checkMaxAge(ms: number): number {
   if (ms >= 0 && ms <= 60_000) return ms;
   throw new InvalidInputError("healthMaxAgeMs", "must be from 0 to 60,000 milliseconds");
-}
-
-function withRepositories({ manager }: Transaction): RepositoryTransaction {
-  return { manager, repositories: createRepositories(transactionDatabase(manager)) };
 }
 
 async function closeStores({ redisClient, dataSource }: Stores, timeLeft: () => number): Promise<void> {

@@ -3,7 +3,9 @@ import { DataSource, type Logger as TypeormLogger } from "typeorm";
 import { migrations } from "../../migrations/index.js";
 import { readAuthority, readCredentials } from "../config/index.js";
 import type { DataConfig, MysqlConfig, TlsConfig } from "../config/types.js";
-import type { Logger } from "../telemetry/logger.js";
+import { type Instruments, NO_INSTRUMENTS } from "../telemetry/instruments.js";
+import { lineLogger } from "../telemetry/lineLogger.js";
+import { type Logger, NO_LOGGER } from "../telemetry/logger.js";
 import { toDataError } from "./driverErrors.js";
 import { entities } from "./entities/index.js";
 import { hideCriteria } from "./notFound.js";
@@ -14,8 +16,10 @@ export type { DataSource } from "typeorm";
 export { closeDataSource, openDataSource } from "./opening.js";
 
 export interface DataSourceOptions {
-  /** Is told of unfit credentials files and of connections that fail while idle. Default: nobody. */
+  /** Is told of connections, of the pool's use, of slow statements and of unfit credentials files. Default: nobody. */
   readonly logger?: Logger;
+  /** Where metrics go. Default: nowhere. */
+  readonly instruments?: Instruments;
   /** Whether a statement may take at most `queryTimeoutMs`, here and on the server. Default true; migrations set false. */
   readonly limitStatements?: boolean;
 }
@@ -28,16 +32,19 @@ export interface DataSourceOptions {
  */
 export function createDataSource(
   { mysql }: Pick<DataConfig, "mysql">,
-  { logger, limitStatements = true }: DataSourceOptions = {},
+  { logger: given, instruments = NO_INSTRUMENTS, limitStatements = true }: DataSourceOptions = {},
 ): DataSource {
+  const logger = given ? lineLogger(given) : NO_LOGGER;
   const statementTimeoutMs = limitStatements ? statementLimitMs(mysql) : undefined;
   const secrets = connectionSecrets(mysql, logger);
   const pool = new GuardedPool({
-    config: mysql,
+    // Migrations tell themselves how long they take.
+    config: limitStatements ? mysql : { ...mysql, slowOperationMs: 0 },
     secrets,
     sessionSql: sessionSql(mysql, statementTimeoutMs),
     statementTimeoutMs,
-    onIdleFailure: ({ message }) => logger?.warn({ event: "mysql.idle" }, `An idle connection failed: ${message}`),
+    logger,
+    instruments,
   });
   const dataSource = new DataSource({
     type: "mysql",
@@ -54,7 +61,7 @@ export function createDataSource(
     migrationsTransactionMode: "each",
     synchronize: false,
     logging: false,
-    ...(logger && { logger: typeormLogger(logger) }),
+    logger: typeormLogger(logger),
   });
   pool.attach(dataSource);
   throwOurErrors(dataSource);
@@ -67,10 +74,10 @@ function address({ address }: MysqlConfig): { host: string; port: number } | { s
   return "socketPath" in address ? { socketPath: address.socketPath } : { host: address.host, port: address.port };
 }
 
-function connectionSecrets({ credentials, tls }: MysqlConfig, logger: Logger | undefined): PoolOptions {
+function connectionSecrets({ credentials, tls }: MysqlConfig, logger: Logger): PoolOptions {
   const { username, password, warnings } = readCredentials(credentials);
-  for (const { variable, message } of warnings) logger?.warn({ event: "config.notice", variable }, message);
-  logger?.info(
+  for (const { variable, message } of warnings) logger.warn({ event: "config.notice", variable }, message);
+  logger.info(
     { event: "mysql.credentials", source: credentials.kind, variable: credentials.variable },
     "MySQL credentials read",
   );

@@ -3,9 +3,19 @@ import type { PoolConnection } from "mysql2";
 import { type DataError, ReadOnlyError } from "../errors.js";
 import { type Answer, saysOutside } from "./answer.js";
 import { isRetryable, toDataError } from "./driverErrors.js";
-import { closedByUser, goneError, isFatal, lostError, overError, statementOverdue, trespass } from "./leaseErrors.js";
+import {
+  CutError,
+  closedByUser,
+  goneError,
+  isFatal,
+  lostError,
+  overError,
+  statementOverdue,
+  trespass,
+} from "./leaseErrors.js";
 import { type Command, createRowStream, emitFailure, pour } from "./rowStream.js";
 import { beginsTransaction, endsTransaction, leavesTraces, rollsBack, setsNextTransaction } from "./statements.js";
+import type { StatementWatch } from "./telemetry/statementWatch.js";
 
 /** mysql2's typings leave the socket out. */
 interface SocketOwner {
@@ -17,6 +27,9 @@ export interface LeaseOptions {
   readonly statementTimeoutMs: number | undefined;
   /** Called once, when the connection is given back or destroyed. */
   readonly onEnd: () => void;
+  /** Is told that a statement found the connection broken. */
+  readonly onLost: (error: DataError) => void;
+  readonly statements: StatementWatch;
 }
 
 /**
@@ -167,15 +180,20 @@ export class Lease {
     if (leavesTraces(sql)) this.#unfit = true;
     if (setsNextTransaction(sql)) this.#nextTransactionSet = true;
     this.#inFlight += 1;
-    const { statementTimeoutMs } = this.#options;
+    const { statementTimeoutMs, statements } = this.#options;
+    const sent = statements.sent(sql);
     const timer =
       statementTimeoutMs && setTimeout(() => this.#cut(statementOverdue(statementTimeoutMs)), statementTimeoutMs);
     let settled = false;
     return (error) => {
-      if (!settled) this.#inFlight -= 1;
-      settled = true;
       clearTimeout(timer);
-      return error === undefined ? undefined : this.#failure(error);
+      const failure = error === undefined ? undefined : this.#failure(error);
+      if (!settled) {
+        this.#inFlight -= 1;
+        if (sent) statements.over(sent, failure);
+      }
+      settled = true;
+      return failure;
     };
   }
 
@@ -195,6 +213,7 @@ export class Lease {
 
   #failure(error: unknown): DataError {
     const failure = this.#destroyedWith ?? toDataError(error);
+    if (isFatal(error) && !this.#destroyedWith) this.#options.onLost(failure);
     if (failure instanceof ReadOnlyError) this.#unfit = true;
     if (failure instanceof ReadOnlyError || isRetryable(failure) || isFatal(error)) this.#doomed ??= failure;
     return failure;
@@ -204,7 +223,7 @@ export class Lease {
   #cut(error: DataError): void {
     this.#unfit = true;
     this.#destroyedWith ??= error;
-    this.#stream.destroy(new Error("The connection was closed by its user"));
+    this.#stream.destroy(new CutError());
   }
 
   #leaveTransaction(): void {

@@ -12,6 +12,13 @@ export function trespass(sql: string): DataError | undefined {
   return new InvalidInputError("statement", "would commit the transaction by itself: run it outside of transactions");
 }
 
+/** What the driver is told when a connection is cut; it says nothing of the server. */
+export class CutError extends Error {
+  constructor() {
+    super("The connection was closed by its user");
+  }
+}
+
 /** mysql2 marks the errors that end a connection. */
 export function isFatal(error: unknown): boolean {
   return (error as { fatal?: unknown } | null)?.fatal === true;

@@ -1,14 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter, once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
 import type { DataSource } from "typeorm";
 import type { MysqlConfig } from "../config/types.js";
 import { type Deadline, withDeadline } from "../deadline.js";
-import { AcquireTimeoutError, type DataError, DriverError, QueryError } from "../errors.js";
+import { AcquireTimeoutError, type DataError } from "../errors.js";
 import { Limiter } from "../limiter.js";
+import type { Instruments } from "../telemetry/instruments.js";
+import type { Logger } from "../telemetry/logger.js";
+import { SlowLines } from "../telemetry/slowLines.js";
 import { toDataError } from "./driverErrors.js";
 import { Lease } from "./lease.js";
+import { CutError } from "./leaseErrors.js";
+import { closedError, refused } from "./poolErrors.js";
+import { outsideOfCallers, PoolSockets } from "./poolSockets.js";
+import { ConnectionWatch } from "./telemetry/connectionWatch.js";
+import { PoolWatch } from "./telemetry/poolWatch.js";
+import { StatementWatch } from "./telemetry/statementWatch.js";
 
 export interface GuardedPoolOptions {
   readonly config: MysqlConfig;
@@ -18,8 +27,8 @@ export interface GuardedPoolOptions {
   readonly sessionSql: string;
   /** How long one statement may take, in milliseconds; undefined: for ever. */
   readonly statementTimeoutMs: number | undefined;
-  /** Is told of a connection that failed while nobody used it. */
-  readonly onIdleFailure?: (failure: DataError) => void;
+  readonly logger: Logger;
+  readonly instruments: Instruments;
 }
 
 /** The pool at this moment. The connection that health checks may open beyond the limit counts only while it is idle. */
@@ -57,13 +66,18 @@ export function poolOf(dataSource: DataSource): GuardedPool {
  */
 export class GuardedPool {
   readonly limiter: Limiter;
+  readonly instruments: Instruments;
   /** How long `end` waits for borrowed connections, in milliseconds. */
   drainMs = 5_000;
   readonly #options: GuardedPoolOptions;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets: PoolSockets;
   readonly #leases = new Set<Lease>();
   readonly #ready = new WeakSet<PoolConnection>();
   readonly #idle = new Set<PoolConnection>();
+  readonly #lost = new WeakSet<PoolConnection>();
+  readonly #connections: ConnectionWatch;
+  readonly #use: PoolWatch;
+  readonly #statements: StatementWatch;
   readonly #spare: Limiter;
   readonly #borrowing = new AsyncLocalStorage<Borrowing>();
   readonly #changes = new EventEmitter();
@@ -71,10 +85,19 @@ export class GuardedPool {
 
   constructor(options: GuardedPoolOptions) {
     this.#options = options;
-    const { maxConnections, acquireQueueLimit, acquireTimeoutMs } = options.config;
+    const { config, instruments, logger } = options;
+    const { maxConnections, acquireQueueLimit, acquireTimeoutMs } = config;
     const waits = { queueLimit: acquireQueueLimit, timeoutMs: acquireTimeoutMs, refused };
     this.limiter = new Limiter({ ...waits, limit: maxConnections });
     this.#spare = new Limiter({ ...waits, limit: 1 });
+    this.instruments = instruments;
+    this.#connections = new ConnectionWatch(instruments, logger, config);
+    this.#sockets = new PoolSockets(config.address, {
+      onOpening: () => this.#connections.opening(),
+      onClosed: () => this.#changes.emit("change"),
+    });
+    this.#use = new PoolWatch(instruments, logger, () => this.state);
+    this.#statements = new StatementWatch(instruments, new SlowLines(logger, "mysql", config.slowOperationMs));
   }
 
   /** The default deadline of a transaction, in milliseconds. */
@@ -97,9 +120,10 @@ export class GuardedPool {
       ...options,
       ...this.#options.secrets,
       ...poolLimits(this.#options.config),
-      stream: () => this.#openSocket(),
+      stream: () => this.#sockets.open(),
     });
     this.#watch(this.#pool);
+    outsideOfCallers(() => this.#use.begin());
     return this;
   }
 
@@ -109,10 +133,18 @@ export class GuardedPool {
     pool.on("acquire", (connection) => this.#idle.delete(connection));
     pool.on("connection", (connection) => {
       connection.on("error", (error) => {
-        if (this.#idle.delete(connection)) this.#options.onIdleFailure?.(toDataError(error));
+        if ((error as unknown) instanceof CutError) return;
+        this.#failed(connection, toDataError(error), this.#idle.delete(connection));
       });
       socketOf(connection).once("close", () => this.#idle.delete(connection));
     });
+  }
+
+  /** The driver tells of it in more than one way. */
+  #failed(connection: PoolConnection, error: DataError, idle = false): void {
+    if (this.#lost.has(connection)) return;
+    this.#lost.add(connection);
+    this.#connections.lost(error, { idle });
   }
 
   getConnection(done: (error: DataError | null, lease?: Lease) => void): void {
@@ -137,10 +169,11 @@ export class GuardedPool {
       await this.#whenEmpty(this.#leases, deadline);
       // Says goodbye on each connection; a frozen server would never answer it.
       pool?.end(() => undefined);
-      await this.#whenEmpty(this.#sockets, deadline);
+      await this.#whenEmpty(this.#sockets.all, deadline);
     });
     for (const lease of this.#leases) lease.destroy(closedError());
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.all) socket.destroy();
+    this.#use.end(this.#connections.counts);
   }
 
   /**
@@ -148,10 +181,24 @@ export class GuardedPool {
    * @throws AcquireTimeoutError, OperationAbortedError, QueryError
    */
   async acquire(): Promise<Lease> {
+    const began = performance.now();
+    try {
+      const lease = await this.#acquire(began);
+      this.#use.borrowed(performance.now() - began);
+      return lease;
+    } catch (error) {
+      this.#use.refused(error);
+      throw error;
+    }
+  }
+
+  async #acquire(began: number): Promise<Lease> {
     const { signal, spare } = this.#borrowing.getStore() ?? {};
     const { acquireTimeoutMs } = this.#options.config;
-    const began = performance.now();
-    const leave = await (spare ? this.#spare : this.limiter).acquire({ signal });
+    const limiter = spare ? this.#spare : this.limiter;
+    const entering = limiter.acquire({ signal });
+    if (limiter.waiting > 0) this.#use.waits();
+    const leave = await entering;
     const timeoutMs = Math.max(1, acquireTimeoutMs - (performance.now() - began));
     const overdue = () => new AcquireTimeoutError(`The server gave no connection within ${acquireTimeoutMs} ms`);
     return withDeadline({ timeoutMs, signal, overdue }, (deadline) => {
@@ -165,14 +212,18 @@ export class GuardedPool {
   }
 
   async #open(leave: () => void): Promise<Lease> {
+    const began = performance.now();
     try {
       const connection = await this.#checkOut();
+      const borrowedAt = performance.now();
       const lease: Lease = new Lease(connection, {
         statementTimeoutMs: this.#options.statementTimeoutMs,
-        onEnd: () => this.#ended(lease, leave),
+        onEnd: () => this.#ended(lease, leave, borrowedAt),
+        onLost: (error) => this.#failed(connection, error),
+        statements: this.#statements,
       });
       this.#leases.add(lease);
-      if (!this.#ready.has(connection)) await this.#prepare(connection, lease);
+      if (!this.#ready.has(connection)) await this.#prepare(connection, lease, began);
       return lease;
     } catch (error) {
       leave();
@@ -183,39 +234,31 @@ export class GuardedPool {
   #checkOut(): Promise<PoolConnection> {
     return new Promise((resolve, reject) => {
       if (!this.#pool) return reject(closedError());
-      this.#pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+      this.#pool.getConnection((error, connection) => {
+        if (!error) return resolve(connection);
+        if (this.#pool) this.#connections.failed(toDataError(error));
+        reject(error);
+      });
     });
   }
 
-  async #prepare(connection: PoolConnection, lease: Lease): Promise<void> {
+  async #prepare(connection: PoolConnection, lease: Lease, began: number): Promise<void> {
     try {
       await lease.prepareSession(this.#options.sessionSql);
       this.#ready.add(connection);
+      this.#connections.opened(performance.now() - began);
     } catch (error) {
+      if (this.#pool && !this.#lost.has(connection)) this.#connections.failed(toDataError(error));
       lease.destroy();
       throw error;
     }
   }
 
-  #ended(lease: Lease, leave: () => void): void {
+  #ended(lease: Lease, leave: () => void, borrowedAt: number): void {
     this.#leases.delete(lease);
     leave();
+    this.#use.returned(borrowedAt);
     this.#changes.emit("change");
-  }
-
-  /** Ours, so that sockets still connecting can be closed too. */
-  #openSocket(): Socket {
-    const { address } = this.#options.config;
-    const keptAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
-    const socket = "socketPath" in address ? connect(address.socketPath) : connect({ ...address, ...keptAlive });
-    // For an address without a name Node would check the certificate for "localhost": mysql2 passes on no host, only this.
-    if ("host" in address) Object.assign(socket, { _host: address.host });
-    this.#sockets.add(socket);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      this.#changes.emit("change");
-    });
-    return socket;
   }
 
   async #whenEmpty(set: ReadonlySet<unknown>, deadline: Deadline): Promise<void> {
@@ -230,13 +273,6 @@ function socketOf(connection: PoolConnection): Socket {
   return (connection as unknown as { readonly stream: Socket }).stream;
 }
 
-function refused(reason: "timeout" | "queue-full", { inUse, waiting, options }: Limiter): AcquireTimeoutError {
-  const what = reason === "timeout" ? `No connection within ${options.timeoutMs} ms` : "Too many callers wait";
-  return new AcquireTimeoutError(
-    `${what}: ${inUse} of ${options.limit} connections are in use and ${waiting} of at most ${options.queueLimit} callers wait`,
-  );
-}
-
 /** The limiter bounds the connections. mysql2's own limit is one above: for the spare one, and since its idle reaper runs only below it. */
 function poolLimits({ maxConnections, maxIdleConnections, idleTimeoutMs }: MysqlConfig): PoolOptions {
   return {
@@ -245,8 +281,4 @@ function poolLimits({ maxConnections, maxIdleConnections, idleTimeoutMs }: Mysql
     idleTimeout: idleTimeoutMs,
     gracefulEnd: true,
   };
-}
-
-function closedError(): QueryError {
-  return new QueryError(new DriverError("The connection pool is closed", { driverCode: "ERR_POOL_CLOSED" }));
 }

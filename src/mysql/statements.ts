@@ -28,3 +28,8 @@ export const endsTransaction = starts(ENDS);
 export const controlsTransaction = starts(CONTROLS_TRANSACTION);
 /** The server commits before it runs it. */
 export const commitsImplicitly = starts(COMMITS_IMPLICITLY);
+
+/** Its first word, in capitals; empty where it begins with none. */
+export function verbOf(sql: string): string {
+  return /^\(*\s*([a-z]+)/i.exec(sql.replace(BEFORE_STATEMENT, ""))?.[1]?.toUpperCase() ?? "";
+}

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DataSource, EntityManager } from "typeorm";
 import { type Deadline, withDeadline } from "../deadline.js";
 import { CommitUnknownError, DeadlineExceededError, InvalidInputError, TransactionRetriesError } from "../errors.js";
+import type { Instruments } from "../telemetry/instruments.js";
 import { type Borrowed, withLease } from "./borrowing.js";
 import { isRetryable, saysNotCommitted } from "./driverErrors.js";
 import type { Lease } from "./lease.js";
 import { poolOf } from "./pool.js";
+import { counted, countRetry } from "./telemetry/transactionCounts.js";
 
 const MAX_RETRIES = 5;
 const FIRST_BACKOFF_MS = 10;
@@ -41,13 +43,15 @@ export async function runTransaction<T>(
   work: (tx: Transaction) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const timeoutMs = checkTimeout(options.timeoutMs ?? poolOf(dataSource).queryTimeoutMs);
+  const { queryTimeoutMs, instruments } = poolOf(dataSource);
+  const timeoutMs = checkTimeout(options.timeoutMs ?? queryTimeoutMs);
   const overdue = () =>
     new DeadlineExceededError(`The transaction took longer than ${timeoutMs} ms; it was not committed`);
   const isolation = checkIsolation(options.isolation);
-  return withDeadline({ timeoutMs, signal: options.signal, overdue }, (deadline) =>
-    withRetries(deadline, () => attempt(dataSource, deadline, work, isolation)),
+  const transaction = withDeadline({ timeoutMs, signal: options.signal, overdue }, (deadline) =>
+    withRetries(deadline, instruments, () => attempt(dataSource, deadline, work, isolation)),
   );
+  return instruments.measuring ? counted(instruments, transaction) : transaction;
 }
 
 function checkTimeout(timeoutMs: number): number {
@@ -60,13 +64,14 @@ function checkIsolation(isolation: IsolationLevel | undefined): IsolationLevel |
   throw new InvalidInputError("isolation", `must be one of ${ISOLATION_LEVELS.join(", ")}`);
 }
 
-async function withRetries<T>(deadline: Deadline, run: () => Promise<T>): Promise<T> {
+async function withRetries<T>(deadline: Deadline, instruments: Instruments, run: () => Promise<T>): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await run();
     } catch (error) {
       if (!isRetryable(error)) throw error;
       if (attempts > MAX_RETRIES) throw new TransactionRetriesError(attempts, error.cause);
+      countRetry(instruments, error);
       await deadline.race(sleep(backoffMs(attempts), undefined, { signal: deadline.signal }));
     }
   }

@@ -13,3 +13,11 @@ export function createLogger(options: { level?: string } = {}): Logger {
   const logger: PinoLogger = pino({ name: "doordarshan-data", level: options.level ?? "info" });
   return logger;
 }
+
+/** For what is made without one. */
+export const NO_LOGGER: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

@@ -114,11 +114,12 @@ export const METRICS = {
   fleetContainers: gauge("doordarshan.fleet.containers", "{container}", "Media nodes with a recent heartbeat", [
     "tenant",
   ]),
-  fleetCapacity: gauge("doordarshan.fleet.capacity", "{stream}", "Media capacity of these nodes", [
-    "tenant",
-    "role",
-    "state",
-  ]),
+  fleetCapacity: gauge(
+    "doordarshan.fleet.capacity",
+    "{stream}",
+    "What these nodes may carry (`limit`), carry (`used`) and have promised (`reserved`, the only one by role)",
+    ["tenant", "role", "state"],
+  ),
 } as const satisfies Record<string, MetricDefinition>;
 
 /** What Prometheus calls it: units are written out, counters end in `_total`. */

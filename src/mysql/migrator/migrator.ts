@@ -1,6 +1,7 @@
 import { type DataSource, Migration } from "typeorm";
 import type { DataConfig } from "../../config/types.js";
 import { InvalidInputError } from "../../errors.js";
+import { lineLogger } from "../../telemetry/lineLogger.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { createDataSource } from "../dataSource.js";
 import { closeDataSource, openDataSource } from "../opening.js";
@@ -172,9 +173,10 @@ async function show(dataSource: DataSource): Promise<boolean> {
 }
 
 function teller({ logger, onProgress }: MigrationOptions): Tell {
+  const lines = logger && lineLogger(logger);
   return (event) => {
     const { message, ...fields } = event;
-    logger?.[LEVELS[event.kind] ?? "info"]({ event: "mysql.migration", ...fields }, message);
+    lines?.[LEVELS[event.kind] ?? "info"]({ event: "mysql.migration", ...fields }, message);
     onProgress?.(event);
   };
 }

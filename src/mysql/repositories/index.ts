@@ -14,12 +14,22 @@ export interface Repositories {
   readonly media: MediaRepository;
 }
 
-export function createRepositories(database: Database): Repositories {
+export type RepositoryClasses = { readonly [R in keyof Repositories]: new (database: Database) => Repositories[R] };
+
+export const REPOSITORIES: RepositoryClasses = {
+  fleet: FleetRepository,
+  meetings: MeetingRepository,
+  participants: ParticipantRepository,
+  transports: TransportRepository,
+  media: MediaRepository,
+};
+
+export function createRepositories(database: Database, classes: RepositoryClasses = REPOSITORIES): Repositories {
   return Object.freeze({
-    fleet: new FleetRepository(database),
-    meetings: new MeetingRepository(database),
-    participants: new ParticipantRepository(database),
-    transports: new TransportRepository(database),
-    media: new MediaRepository(database),
+    fleet: new classes.fleet(database),
+    meetings: new classes.meetings(database),
+    participants: new classes.participants(database),
+    transports: new classes.transports(database),
+    media: new classes.media(database),
   });
 }

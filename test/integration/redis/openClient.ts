@@ -28,6 +28,7 @@ export function redisConfig(mode: RedisConfig["mode"], addresses: readonly Addre
     maxQueuedBytes: 16_777_216,
     followSweepMs: 1_000,
     enableNotifications: true,
+    slowOperationMs: 1_000,
     ...more,
   };
   return config;

@@ -56,6 +56,7 @@ describe("loadConfig", () => {
         maxQueuedBytes: 16_777_216,
         followSweepMs: 10_000,
         enableNotifications: true,
+        slowOperationMs: 1_000,
       });
     });
 
@@ -155,6 +156,7 @@ describe("loadConfig", () => {
       ["MYSQL_ACQUIRE_TIMEOUT_IN_SECS", "7", (c) => c.mysql.acquireTimeoutMs, 7_000],
       ["MYSQL_ACQUIRE_QUEUE_LIMIT", "7", (c) => c.mysql.acquireQueueLimit, 7],
       ["MYSQL_QUERY_TIMEOUT_IN_SECS", "7", (c) => c.mysql.queryTimeoutMs, 7_000],
+      ["SLOW_OPERATION_IN_MILLISECONDS", "0", (c) => [c.mysql.slowOperationMs, c.redis.slowOperationMs], [0, 0]],
       ["MYSQL_TLS", "true", (c) => c.mysql.tls, { caFile: undefined, verify: true }],
       [
         "MYSQL_SECRET_FILE",
@@ -311,6 +313,11 @@ describe("loadConfig", () => {
       const changes = { MYSQL_OPEN_CONNECTIONS: "7", MYSQL_MIGRATION_USERNAME: "owner", MYSQL_TLS_SKIP_VERIFY: "1" };
       const { mysql, notices } = load(changes);
       expect(loadMysqlConfig({ ...minimal, ...changes })).to.deep.equal({ mysql, notices });
+    });
+
+    it("reads what holds for both stores", () => {
+      const config = loadMysqlConfig({ MYSQL_CONNECTION_STRING, SLOW_OPERATION_IN_MILLISECONDS: "7" });
+      expect(config.mysql.slowOperationMs).to.equal(7);
     });
 
     it("does not look at Redis' variables, be they missing, wrong or unknown", () => {
