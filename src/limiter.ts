@@ -47,6 +47,11 @@ export class Limiter {
     return this.#waiters.size;
   }
 
+  /** What those inside and those who wait weigh together. */
+  get weight(): number {
+    return this.#weightInUse + this.#weightWaiting;
+  }
+
   /**
    * Resolves with a function that gives the place back; calling it twice is harmless.
    * @throws what `refused` makes, when no place came free in time or the queue is full

@@ -25,6 +25,8 @@ export interface MetricsBackend {
 export interface SpanOptions {
   readonly kind: "client" | "producer" | "consumer" | "internal";
   readonly attributes: Readonly<Record<string, string | number>>;
+  /** Begins a trace of its own, whatever span is active. Default false. */
+  readonly root?: boolean;
   /** A W3C `traceparent` to link to: the work of another process that this one goes on with. */
   readonly linkedTo?: string | undefined;
 }
