@@ -3,7 +3,6 @@ import type { Operation } from "../operation.js";
 
 /** The oldest commands are looked at so often in the time that counts as slow. */
 const LOOKS = 4;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Logs the commands that took long, waits for a place and repetitions included. Which ones may become slow is found by a look at the
@@ -22,7 +21,7 @@ export class SlowCommands {
   start(): void {
     const { thresholdMs } = this.lines;
     if (thresholdMs === Number.POSITIVE_INFINITY) return;
-    this.#looking ??= setInterval(() => this.#look(), Math.min(thresholdMs / LOOKS, MAX_TIMER_MS)).unref();
+    this.#looking ??= setInterval(() => this.#look(), thresholdMs / LOOKS).unref();
   }
 
   stop(): void {
