@@ -46,7 +46,8 @@ export class CommandMetrics {
   }
 }
 
-function nameOf(command: string): string {
+/** Its name, of a bounded set. */
+export function nameOf(command: string): string {
   if (KNOWN.has(command)) return command;
   const name = command.toUpperCase();
   return KNOWN.has(name) ? name : "other";

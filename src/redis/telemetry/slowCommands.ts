@@ -1,5 +1,6 @@
 import type { SlowLines } from "../../telemetry/slowLines.js";
 import type { Operation } from "../operation.js";
+import { nameOf } from "./commandMetrics.js";
 
 /** The oldest commands are looked at so often in the time that counts as slow. */
 const LOOKS = 4;
@@ -31,7 +32,7 @@ export class SlowCommands {
   over(operation: Operation, error: Error | undefined): void {
     if (this.#old.size === 0 || !this.#old.delete(operation)) return;
     const ms = performance.now() - operation.startedAt;
-    if (ms >= this.lines.thresholdMs) this.lines.tell(operation.command, ms, error);
+    if (ms >= this.lines.thresholdMs) this.lines.tell(nameOf(operation.command), ms, error);
   }
 
   #look(): void {
