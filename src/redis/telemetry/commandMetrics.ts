@@ -26,7 +26,7 @@ export class CommandMetrics {
   /** A command was answered or failed. `startedAt` is by `performance.now()`. */
   over(command: string, startedAt: number, error?: Error): void {
     const seconds = (performance.now() - startedAt) / 1_000;
-    this.instruments.record(METRICS.operationDuration, seconds, this.#attributesOf(nameOf(command), error));
+    this.instruments.record(METRICS.operationDuration, seconds, this.#attributesOf(command, error));
     if (error instanceof BackpressureError) this.instruments.count(METRICS.connectionTimeouts, POOL);
   }
 
@@ -36,13 +36,16 @@ export class CommandMetrics {
     if (kind) this.instruments.count(METRICS.redisRedirections, { kind });
   }
 
-  #attributesOf(name: string, error: Error | undefined): Attributes {
-    let attributes = this.#attributes.get(name);
-    if (!attributes) {
-      attributes = { "db.system.name": "redis", "db.operation.name": name };
-      this.#attributes.set(name, attributes);
-    }
+  #attributesOf(command: string, error: Error | undefined): Attributes {
+    const attributes = this.#attributes.get(command) ?? this.#newAttributes(command);
     return error ? { ...attributes, "error.type": errorType(error) } : attributes;
+  }
+
+  #newAttributes(command: string): Attributes {
+    const name = nameOf(command);
+    const attributes = { "db.system.name": "redis", "db.operation.name": name };
+    if (name === command) this.#attributes.set(name, attributes);
+    return attributes;
   }
 }
 

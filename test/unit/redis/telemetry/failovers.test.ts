@@ -44,7 +44,7 @@ describe("Failovers", () => {
     refreshed();
   }
 
-  const lines = () => logger.lines.map(({ level, fields }) => ({ level, ...(fields as Record<string, unknown>) }));
+  const lines = (): Record<string, unknown>[] => logger.lines.map(({ level, fields }) => ({ level, ...fields }));
   const counted = () => recorded.total(METRICS.redisFailovers);
 
   it("are told once, with the masters and the slots", () => {
