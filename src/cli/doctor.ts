@@ -2,6 +2,7 @@ import { loadDotenv } from "../config/index.js";
 import { type CheckReport, type ExaminationOptions, examine, worstOf } from "../doctor/runner.js";
 import type { Store } from "../errors.js";
 import { MysqlPatient, mysqlChecks } from "../mysql/doctor/index.js";
+import { RedisPatient, redisChecks } from "../redis/doctor/index.js";
 import { doctorText } from "./doctorText.js";
 import { EXIT, exitCodeOf } from "./exitCodes.js";
 import { createReporter } from "./reporter.js";
@@ -16,8 +17,9 @@ export interface DoctorOptions {
 }
 
 /** How each store is examined; all at once, so that one which is down does not hold up the other. */
-const EXAMINATIONS: Partial<Record<Store, (options: ExaminationOptions) => Promise<CheckReport[]>>> = {
+const EXAMINATIONS: Record<Store, (options: ExaminationOptions) => Promise<CheckReport[]>> = {
   mysql: (options) => examine("mysql", mysqlChecks, new MysqlPatient(options), options),
+  redis: (options) => examine("redis", redisChecks, new RedisPatient(options), options),
 };
 
 /** `doordarshan-data doctor`: sets the exit code of the process and never throws. */

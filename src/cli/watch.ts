@@ -3,9 +3,10 @@ import { loadDotenv, loadRedisConfig, type RedisConfig } from "../config/index.j
 import { InvalidInputError } from "../errors.js";
 import { checkId } from "../ids.js";
 import { createRedisClient, type RedisClient } from "../redis/client.js";
+import { createRedisRepository } from "../redis/repository.js";
 import type { SubscriptionEvent } from "../redis/signals/events.js";
+import { createSignals } from "../redis/signals/signals.js";
 import { checkFrom, checkMeetingIds } from "../redis/signals/subscribeInput.js";
-import { subscribe } from "../redis/signals/subscription.js";
 import { ConnectionNotes } from "./connectionNotes.js";
 import { EXIT, exitCodeOf } from "./exitCodes.js";
 import { listenForInterruption } from "./interruption.js";
@@ -55,17 +56,19 @@ interface Watching {
 async function follow(ids: readonly string[], options: WatchOptions, { reporter, ended }: Watching): Promise<void> {
   const { meetingIds, from, recipientId } = checked(ids, options);
   loadDotenv();
-  const { redis, notices } = loadRedisConfig();
-  for (const { level, variable, message } of notices) if (level === "warn") reporter.warn(`${variable}: ${message}`);
+  const loaded = loadRedisConfig();
+  for (const { level, variable, message } of loaded.notices)
+    if (level === "warn") reporter.warn(`${variable}: ${message}`);
   const notes = connectionNotes(options, reporter);
-  const config: RedisConfig = { ...redis, ...ONLOOKER };
+  const config: RedisConfig = { ...loaded.redis, ...ONLOOKER };
   const client = createRedisClient({ redis: config }, { logger: notes });
   ended.addEventListener("abort", () => void client.close(0));
   try {
     await connect(client, ended);
-    const dependencies = { following: client.following, config, logger: notes };
+    const redis = createRedisRepository(client, config, notes);
+    const signals = createSignals({ client, redis, config, logger: notes });
     const limits = { timeoutMs: START_WITHIN_MS, signal: ended };
-    const events = await subscribe(dependencies, meetingIds, { from, ...(recipientId && { recipientId }), ...limits });
+    const events = await signals.subscribe(meetingIds, { from, ...(recipientId && { recipientId }), ...limits });
     notes.begin();
     tell(options, "following", `Following ${namesOf(meetingIds)}; Ctrl-C ends it`);
     for await (const event of events) await show(event, options, ended);

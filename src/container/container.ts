@@ -259,7 +259,7 @@ class DataContainer implements Container {
   }
 
   #wire(dataSource: DataSource, redisClient: RedisClient): Stores {
-    const redis = createRedisRepository(redisClient, this.#config.redis, this.logger);
+    const redis = createRedisRepository(redisClient, this.#config.redis, this.logger, this.#instruments);
     const repositories = this.#repositoriesOn(poolDatabase(dataSource));
     const ground = { client: redisClient, redis, config: this.#config.redis, ...this.#told() };
     const signals = createSignals(ground);

@@ -61,7 +61,8 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", onAbort);
       reject(Object.assign(new Error("The server ended the connection"), { code: "ECONNRESET" }));
     });
-    socket.once("error", reject);
+    // Not once: a destroyed socket may emit a second one, which would end the process.
+    socket.on("error", reject);
     socket.once("secureConnect", resolve);
     if (signal.aborted) onAbort();
   });

@@ -1,7 +1,9 @@
 import type { DataConfig } from "../config/types.js";
 import { BackpressureError, ClientNilError } from "../errors.js";
 import { Limiter } from "../limiter.js";
+import { type Instruments, NO_INSTRUMENTS } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
+import { SlowLines } from "../telemetry/slowLines.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
 import { Following } from "./following/following.js";
@@ -11,6 +13,10 @@ import { inspectRedis, type RedisInspection } from "./inspection.js";
 import { type Ground, Operation } from "./operation.js";
 import type { SendOptions } from "./sendOptions.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
+import { CommandMetrics } from "./telemetry/commandMetrics.js";
+import { Failovers } from "./telemetry/failovers.js";
+import { showGauges } from "./telemetry/gauges.js";
+import { SlowCommands } from "./telemetry/slowCommands.js";
 
 export type { SendOptions } from "./sendOptions.js";
 export type { MessageHandler, Subscription } from "./subscriptions.js";
@@ -69,12 +75,25 @@ export interface RedisClient {
   inspect(timeoutMs: number): Promise<RedisInspection>;
 }
 
+/** A command that takes so long, in milliseconds, is logged unless said otherwise. */
+const SLOW_MS = 1_000;
+
+export interface RedisClientOptions {
+  readonly logger: Logger;
+  /** Default: nothing is measured. */
+  readonly instruments?: Instruments;
+  /** A command that takes so long, in milliseconds and all its waits included, is logged; 0 logs none. Default 1,000. */
+  readonly slowOperationMs?: number;
+}
+
 /**
  * Makes a client; reads the secret file, opens nothing.
  * @throws CredentialError, ConfigError when a file of the configuration cannot be used
  */
-export function createRedisClient(config: Pick<DataConfig, "redis">, { logger }: { logger: Logger }): RedisClient {
-  return new DriverClient(config.redis, logger, createDriverFactory(config.redis, logger));
+export function createRedisClient(config: Pick<DataConfig, "redis">, options: RedisClientOptions): RedisClient {
+  const { logger, instruments = NO_INSTRUMENTS, slowOperationMs = SLOW_MS } = options;
+  const factory = createDriverFactory(config.redis, { logger, instruments });
+  return new DriverClient(config.redis, { logger, instruments, slowOperationMs }, factory);
 }
 
 /** More than are under way at once, since a silent server's stay in flight until its connection is given up. */
@@ -91,15 +110,26 @@ class DriverClient implements RedisClient {
   readonly #ground: Ground;
   readonly #subscriptions: Subscriptions;
   readonly #operations = new Set<Operation>();
+  readonly #slow: SlowCommands;
+  /** undefined: nobody measures. */
+  readonly #metrics: CommandMetrics | undefined;
+  /** What ends the watching of all that. */
+  readonly #stopWatching: readonly (() => void)[];
   #info: ServerInfo | undefined;
   #closing: Promise<void> | undefined;
   #onDrained: () => void = () => undefined;
 
-  constructor(config: DataConfig["redis"], logger: Logger, factory: DriverFactory) {
+  constructor(
+    config: DataConfig["redis"],
+    { logger, instruments, slowOperationMs }: Required<RedisClientOptions>,
+    factory: DriverFactory,
+  ) {
     this.#config = config;
     this.#driver = factory.commands();
+    const topology = createTopology(this.#driver);
     this.#subscriptions = new Subscriptions(factory, config, logger);
-    this.following = new Following(createTopology(this.#driver), factory, config, logger);
+    this.#metrics = instruments.measuring ? new CommandMetrics(instruments) : undefined;
+    this.following = new Following(topology, factory, config, logger, this.#metrics);
     this.#limiter = new Limiter({
       limit: config.maxInFlight,
       queueLimit: config.maxWaiting,
@@ -113,11 +143,18 @@ class DriverClient implements RedisClient {
       timeoutMs: config.poolTimeoutMs,
       refused: () => new BackpressureError("Redis has not answered earlier questions about its health"),
     });
-    this.#ground = { driver: this.#driver, limiter: this.#limiter, config };
+    this.#ground = { driver: this.#driver, limiter: this.#limiter, config, metrics: this.#metrics };
+    this.#slow = new SlowCommands(this.#operations, new SlowLines(logger, "redis", slowOperationMs));
+    this.#stopWatching = [
+      showGauges(instruments, this.#limiter, this.following),
+      new Failovers(topology, logger, instruments).watch(),
+      () => this.#slow.stop(),
+    ];
   }
 
   async connect(timeoutMs: number): Promise<void> {
     checkTimeout("timeoutMs", timeoutMs, "from 0");
+    this.#slow.start();
     try {
       const ask = (command: string, ...args: string[]) => this.send(command, args, { kind: "read", timeoutMs });
       this.#info = await checkConnection(this.#driver, this.#config, timeoutMs, ask);
@@ -164,6 +201,7 @@ class DriverClient implements RedisClient {
     void this.stopReading();
     if (this.#operations.size > 0) await this.#drained(timeoutMs);
     for (const operation of this.#operations) operation.interrupt("closing");
+    for (const stop of this.#stopWatching) stop();
     closeDriver(this.#driver);
   }
 
@@ -177,8 +215,10 @@ class DriverClient implements RedisClient {
     clearTimeout(timer);
   }
 
-  readonly #onOver = (operation: Operation): void => {
+  readonly #onOver = (operation: Operation, error: Error | undefined): void => {
     this.#operations.delete(operation);
+    this.#slow.over(operation, error);
+    this.#metrics?.over(operation.command, operation.startedAt, error);
     if (this.#operations.size === 0) this.#onDrained();
   };
 

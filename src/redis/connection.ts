@@ -4,7 +4,7 @@ import { readAuthority } from "../config/authorityFile.js";
 import { readCredentials } from "../config/secretFile.js";
 import type { RedisConfig, TlsConfig } from "../config/types.js";
 import type { Logger } from "../telemetry/logger.js";
-import { ConnectionLog } from "./connectionLog.js";
+import { ConnectionLog, type ConnectionLogOptions } from "./connectionLog.js";
 
 /** ioredis' client, of either mode. */
 export type Driver = Redis | Cluster;
@@ -33,30 +33,35 @@ export interface NodeAddress {
  * Reads the secrets and the certificate authority's file; opens nothing.
  * @throws CredentialError, ConfigError when one of the files cannot be used
  */
-export function createDriverFactory(config: RedisConfig, logger: Logger): DriverFactory {
-  const shared = sharedOptions(config, logger);
+export function createDriverFactory(config: RedisConfig, log: ConnectionLogOptions): DriverFactory {
+  const shared = sharedOptions(config, log.logger);
   return {
-    commands: () => createDriver(config, shared, logger),
+    commands: () => createDriver(config, shared, log),
     subscriptions: (sharded) =>
-      createDriver(config, shared, logger, { shardedSubscribers: sharded, enableOfflineQueue: true }),
-    node: (address) => createNode(config, shared, logger, address),
+      createDriver(config, shared, log, { shardedSubscribers: sharded, enableOfflineQueue: true }),
+    node: (address) => createNode(config, shared, log, address),
   };
 }
 
-function createDriver(config: RedisConfig, shared: RedisOptions, logger: Logger, extra: ClusterOptions = {}): Driver {
-  if (config.mode === "single") return createNode(config, shared, logger, config.addresses[0] as NodeAddress);
+function createDriver(
+  config: RedisConfig,
+  shared: RedisOptions,
+  log: ConnectionLogOptions,
+  extra: ClusterOptions = {},
+): Driver {
+  if (config.mode === "single") return createNode(config, shared, log, config.addresses[0] as NodeAddress);
   const cluster = new Cluster([...config.addresses], { ...clusterOptions(config, shared), ...extra });
   cluster.on("+node", (node: Redis) => watchNode(node, config));
-  new ConnectionLog(logger, config.name).watch(cluster);
+  new ConnectionLog(log, config.name).watch(cluster);
   return cluster;
 }
 
-function createNode(config: RedisConfig, shared: RedisOptions, logger: Logger, address: NodeAddress): Redis {
+function createNode(config: RedisConfig, shared: RedisOptions, log: ConnectionLogOptions, address: NodeAddress): Redis {
   // A demoted master goes on answering, with READONLY; only a new connection finds its successor.
   const reconnectOnError = (error: Error) => error.message.startsWith("READONLY");
   const redis = new Redis({ ...address, ...shared, retryStrategy: reconnectDelay, reconnectOnError });
   watchNode(redis, config);
-  new ConnectionLog(logger, config.name).watch(redis);
+  new ConnectionLog(log, config.name).watch(redis);
   return redis;
 }
 

@@ -1,10 +1,11 @@
 import type { DriverError } from "../errors.js";
+import type { Instruments } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
+import { METRICS } from "../telemetry/metrics.js";
+import { Throttle } from "../telemetry/throttle.js";
 import type { Driver } from "./connection.js";
 import { toDriverError } from "./driverErrors.js";
-
-/** The same trouble is logged at most this often, in milliseconds; a client that reconnects meets it many times a second. */
-const REPEAT_AFTER_MS = 10_000;
+import { driverErrorType } from "./telemetry/errorTypes.js";
 
 /** For how long a failure explains what happens to commands, in milliseconds. */
 const EXPLAINS_FOR_MS = 10_000;
@@ -17,15 +18,22 @@ export function lastConnectionError(driver: Driver): DriverError | undefined {
   return last && performance.now() - last.at < EXPLAINS_FOR_MS ? last.cause : undefined;
 }
 
-/** Logs what happens to a driver's connections, and remembers the last failure: ioredis tells callers only "closed". */
+export interface ConnectionLogOptions {
+  readonly logger: Logger;
+  readonly instruments: Instruments;
+}
+
+/** Logs and counts what happens to a driver's connections, and remembers the last failure: ioredis tells callers only "closed". */
 export class ConnectionLog {
   readonly #logger: Logger;
   /** Stands in each line, if the client has a name. */
   readonly #client: { readonly client?: string };
-  readonly #logged = new Map<string, number>();
+  readonly #warnings = new Throttle();
+  readonly #instruments: Instruments;
 
-  constructor(logger: Logger, name: string | undefined) {
+  constructor({ logger, instruments }: ConnectionLogOptions, name: string | undefined) {
     this.#logger = logger;
+    this.#instruments = instruments;
     this.#client = name ? { client: name } : {};
   }
 
@@ -40,9 +48,11 @@ export class ConnectionLog {
     driver.on("connecting", () =>
       this.#logger.debug({ event: "redis.connecting", ...this.#client }, "Connecting to Redis"),
     );
-    driver.on("reconnecting", () =>
-      this.#warn("lost", { event: "redis.lost" }, "Redis is not connected; trying again"),
-    );
+    driver.on("reconnecting", () => {
+      // The server has closed it without a word; otherwise its error was counted.
+      if (!lastConnectionError(driver)) this.#count("closed");
+      this.#warn("lost", { event: "redis.lost" }, "Redis is not connected; trying again");
+    });
   }
 
   #failed(driver: Driver, error: unknown, node?: string): void {
@@ -50,16 +60,16 @@ export class ConnectionLog {
     // That a connection is closed follows on why it was: the reason is worth more.
     if (!cause.driverCode && lastConnectionError(driver)) return;
     lastErrors.set(driver, { cause, at: performance.now() });
+    this.#count(driverErrorType(cause));
     const at = typeof node === "string" ? { node } : {};
     this.#warn(cause.message, { event: "redis.error", code: cause.driverCode, ...at }, cause.message);
   }
 
+  #count(kind: string): void {
+    this.#instruments.count(METRICS.connectionErrors, { "db.system.name": "redis", "error.type": kind });
+  }
+
   #warn(key: string, fields: object, message: string): void {
-    const now = performance.now();
-    if (now - (this.#logged.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return;
-    // Bounded: messages may differ without end.
-    if (this.#logged.size >= 100) this.#logged.clear();
-    this.#logged.set(key, now);
-    this.#logger.warn({ ...fields, ...this.#client }, message);
+    if (this.#warnings.allows(key)) this.#logger.warn({ ...fields, ...this.#client }, message);
   }
 }

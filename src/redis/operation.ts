@@ -7,6 +7,7 @@ import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
 import { type Interruption, interruptionError, REASONS, unknownError } from "./outcomeErrors.js";
 import type { Follower, SendOptions } from "./sendOptions.js";
+import type { CommandMetrics } from "./telemetry/commandMetrics.js";
 import { type CommandOwner, TrackedCommand } from "./trackedCommand.js";
 
 /** What operations of one client share. */
@@ -14,6 +15,8 @@ export interface Ground {
   readonly driver: Driver;
   readonly limiter: Limiter;
   readonly config: RedisConfig;
+  /** undefined: nobody measures. */
+  readonly metrics: CommandMetrics | undefined;
 }
 
 /** How one attempt failed: certainly not executed, or sent and never answered. */
@@ -32,7 +35,8 @@ const BYTES_PER_CHARACTER = 2;
  * promise and timer more costs a share of the throughput.
  */
 export class Operation implements CommandOwner {
-  readonly #started = performance.now();
+  /** By `performance.now()`. */
+  readonly startedAt = performance.now();
   readonly #limiter: Limiter;
   readonly #weight: number;
   #name: string;
@@ -63,13 +67,18 @@ export class Operation implements CommandOwner {
     name: string,
     args: readonly (string | number)[],
     private readonly options: SendOptions,
-    private readonly onOver: (operation: Operation) => void,
+    private readonly onOver: (operation: Operation, error: Error | undefined) => void,
   ) {
     this.#limiter = options.limiter ?? ground.limiter;
     this.#name = name;
     this.#args = args;
     this.#text = options.text;
     this.#weight = weigh(args, options.text);
+  }
+
+  /** The command's name. */
+  get command(): string {
+    return this.#name;
   }
 
   /** To be called once. */
@@ -95,7 +104,8 @@ export class Operation implements CommandOwner {
   }
 
   /** The deadline may have passed while the command was on its way; now it waits to be sent again. */
-  returned(): void {
+  returned(error: Error): void {
+    this.ground.metrics?.refused(error);
     this.#armDeadline();
   }
 
@@ -126,7 +136,7 @@ export class Operation implements CommandOwner {
   }
 
   #timeLeft(): number {
-    return this.#started + (this.options.timeoutMs ?? this.ground.config.poolTimeoutMs) - performance.now();
+    return this.startedAt + (this.options.timeoutMs ?? this.ground.config.poolTimeoutMs) - performance.now();
   }
 
   #queueUp(): void {
@@ -243,12 +253,12 @@ export class Operation implements CommandOwner {
   }
 
   #fail(error: Error): void {
-    this.#end();
+    this.#end(error);
     this.#reject(error);
     this.#leave();
   }
 
-  #end(): void {
+  #end(error?: Error): void {
     this.#over = true;
     this.#command = undefined;
     this.#leaveQueue?.();
@@ -256,7 +266,7 @@ export class Operation implements CommandOwner {
     if (this.#backOffTimer) clearTimeout(this.#backOffTimer);
     if (this.#onAbort) this.options.signal?.removeEventListener("abort", this.#onAbort);
     if (this.#followed) void this.#followed.then(this.options.follower?.settled);
-    this.onOver(this);
+    this.onOver(this, error);
   }
 
   #letGo(): void {

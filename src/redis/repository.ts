@@ -1,9 +1,11 @@
 import type { RedisConfig } from "../config/types.js";
 import { InvalidInputError } from "../errors.js";
+import { type Instruments, NO_INSTRUMENTS } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { RedisClient, Subscription } from "./client.js";
 import { checkMessage, checkName, checkStream, checkWhole, type StreamValues, toEntry } from "./input.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "./streamWriter.js";
+import { type TracedMethod, traced } from "./telemetry/traced.js";
 import { encode } from "./wire.js";
 
 export type { CallOptions, PushOptions } from "./streamWriter.js";
@@ -50,8 +52,23 @@ export interface RedisRepository {
 const MAX_COUNT = 10_000;
 const ENTRY_ID = /^\d{1,20}-\d{1,20}$/;
 
-export function createRedisRepository(client: RedisClient, config: RedisConfig, logger: Logger): RedisRepository {
-  return new ClientRedisRepository(client, config, new StreamWriter(client, config, logger));
+/** What becomes a span. Names of streams and channels are left out: they may hold anything. */
+const METHODS: Readonly<Record<keyof RedisRepository, TracedMethod>> = {
+  pushToStream: { command: "XADD", kind: "producer" },
+  readStream: { command: "XRANGE" },
+  publish: { command: "PUBLISH", kind: "producer" },
+  subscribe: { command: "SUBSCRIBE" },
+};
+
+/** `instruments`: default none, nothing is traced. */
+export function createRedisRepository(
+  client: RedisClient,
+  config: RedisConfig,
+  logger: Logger,
+  { tracer }: Pick<Instruments, "tracer"> = NO_INSTRUMENTS,
+): RedisRepository {
+  const repository = new ClientRedisRepository(client, config, new StreamWriter(client, config, logger));
+  return traced<RedisRepository>(repository, "redis", METHODS, { tracer, config });
 }
 
 class ClientRedisRepository implements RedisRepository {

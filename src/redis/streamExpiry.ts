@@ -2,11 +2,9 @@ import type { RedisConfig } from "../config/types.js";
 import { BackpressureError, PublishUnknownError } from "../errors.js";
 import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
+import { Throttle } from "../telemetry/throttle.js";
 import type { RedisClient } from "./client.js";
 import type { Follower } from "./sendOptions.js";
-
-/** Failures are logged at most this often, in milliseconds. */
-const WARN_EVERY_MS = 10_000;
 
 /** How long an expiry that was set counts as fresh: a share of its time, and at most so many milliseconds. */
 const FRESH_SHARE = 1 / 20;
@@ -28,7 +26,7 @@ export class StreamExpiry {
   readonly #repetitions: Limiter;
   /** In the order in which they were set. */
   readonly #expiries = new Map<string, Expiry>();
-  #warnedAt = Number.NEGATIVE_INFINITY;
+  readonly #warnings = new Throttle();
 
   constructor(
     private readonly client: RedisClient,
@@ -88,9 +86,7 @@ export class StreamExpiry {
   }
 
   #warn(error: unknown): void {
-    const now = performance.now();
-    if (now - this.#warnedAt < WARN_EVERY_MS) return;
-    this.#warnedAt = now;
+    if (!this.#warnings.allows()) return;
     const why = error instanceof Error ? error.message : String(error);
     this.logger.warn(
       { event: "redis.expiry" },

@@ -18,7 +18,7 @@ export interface CommandOwner {
   /** No reply came in time; the connection is about to be dropped. */
   silent(command: TrackedCommand, error: DriverError): void;
   /** A server has refused it: it may be redirected, and wait for another node. */
-  returned(): void;
+  returned(error: Error): void;
 }
 
 /**
@@ -72,7 +72,7 @@ export class TrackedCommand extends Command {
       this.#forgetSocket();
       if (isServerError(error)) {
         this.#outstanding = false;
-        this.owner?.returned();
+        this.owner?.returned(error as Error);
       }
       reject.call(this, error);
     };

@@ -94,13 +94,27 @@ export const METRICS = {
     "type",
     "outcome",
   ]),
-  publishDuration: seconds("doordarshan.signals.publish.duration", "From publish to its answer"),
+  publishDuration: seconds("doordarshan.signals.publish.duration", "From publish, or publishMany, to its answer", [
+    "operation",
+  ]),
   signalsReceived: counter("doordarshan.signals.received", "{event}", "Events given to subscribers and consumers", [
     "type",
   ]),
-  roomsFollowed: gauge("doordarshan.signals.rooms_followed", "{meeting}", "Meetings that subscriptions follow"),
-  lagEntries: gauge("doordarshan.signals.lag.entries", "{entry}", "Entries known and not yet given to subscribers"),
-  lagSeconds: gauge("doordarshan.signals.lag.duration", "s", "How long the longest waiting of them has waited"),
+  roomsFollowed: gauge(
+    "doordarshan.signals.rooms_followed",
+    "{meeting}",
+    "Meetings that subscriptions and consumers follow",
+  ),
+  lagEntries: gauge(
+    "doordarshan.signals.lag.entries",
+    "{entry}",
+    "Entries read that wait for a subscriber, or for a consumer to finish them; what is still in Redis is not counted",
+  ),
+  lagSeconds: gauge(
+    "doordarshan.signals.lag.duration",
+    "s",
+    "Age of the oldest of them by this process's clock; 0 when there is none",
+  ),
   signalsPending: gauge(
     "doordarshan.signals.pending",
     "{entry}",

@@ -1,6 +1,6 @@
 import { METRICS, type MetricDefinition, prometheusLabel, prometheusName } from "../../src/telemetry/metrics.js";
 
-/** The table of metrics in docs/metrics.md, as markdown. `npx tsx test/support/writeMetrics.ts` puts it there. */
+/** The table of metrics in docs/metrics.md, as markdown. `npm run metrics` puts it there. */
 export function metricsTable(): string {
   const rows = Object.values(METRICS).map((metric: MetricDefinition) => {
     const labels = metric.attributes.map((attribute) => code(prometheusLabel(attribute)));

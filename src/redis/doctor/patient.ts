@@ -1,6 +1,7 @@
 import { type Environment, loadRedisConfig, type RedisOnlyConfig, readCredentials } from "../../config/index.js";
 import { CHECK_TIMEOUT_MS, type Patient } from "../../doctor/runner.js";
 import { RedisCommandError } from "../../errors.js";
+import { NO_INSTRUMENTS } from "../../telemetry/instruments.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { createDriverFactory, type DriverFactory, type NodeAddress } from "../connection.js";
 import { type SlotRange, slotTable } from "./clusterView.js";
@@ -65,7 +66,7 @@ export class RedisPatient implements Patient {
     // Without a name: what it is for, CLIENT SETNAME, may be refused, and would be waited for.
     const { dialTimeoutMs } = this.config;
     const patient = { ...this.config, name: undefined, dialTimeoutMs: Math.min(dialTimeoutMs, this.patienceMs) };
-    this.#factory ??= createDriverFactory(patient, QUIET);
+    this.#factory ??= createDriverFactory(patient, { logger: QUIET, instruments: NO_INSTRUMENTS });
     return this.#factory;
   }
 

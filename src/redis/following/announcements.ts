@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { type DriverError, RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
+import { Throttle } from "../../telemetry/throttle.js";
 import { closeDriver } from "../connection.js";
 import { isServerError, toDriverError } from "../driverErrors.js";
 import { ping } from "../subscriptions.js";
@@ -8,8 +9,6 @@ import type { Room } from "./room.js";
 
 /** Channels of one SUBSCRIBE or UNSUBSCRIBE. */
 const CHANNELS_AT_ONCE = 500;
-/** A refusal is logged at most this often, in milliseconds. */
-const WARN_EVERY_MS = 10_000;
 
 /** A node's connection that hears when an entry is added to a followed stream. */
 export class Announcements {
@@ -18,7 +17,7 @@ export class Announcements {
   readonly #toSubscribe = new Set<Room>();
   readonly #toUnsubscribe = new Set<string>();
   #scheduled = false;
-  #warnedAt = Number.NEGATIVE_INFINITY;
+  readonly #warnings = new Throttle();
 
   constructor(
     private readonly connection: Redis,
@@ -113,9 +112,7 @@ export class Announcements {
   }
 
   #warn(cause: DriverError): void {
-    const now = performance.now();
-    if (now - this.#warnedAt < WARN_EVERY_MS) return;
-    this.#warnedAt = now;
+    if (!this.#warnings.allows()) return;
     this.logger.warn(
       { event: "redis.subscribe", code: cause.driverCode },
       `Redis refuses to announce new entries; followed streams are read with the sweep: ${cause.message}`,

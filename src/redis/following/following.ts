@@ -2,9 +2,10 @@ import type { RedisConfig } from "../../config/types.js";
 import { ClientNilError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { DriverFactory } from "../connection.js";
+import type { CommandMetrics } from "../telemetry/commandMetrics.js";
 import { FollowedNode } from "./node.js";
 import type { Redirection } from "./redirection.js";
-import { Follower, type ReaderProgress, Room, type StreamReader } from "./room.js";
+import { type Backlog, Follower, type ReaderProgress, Room, type StreamReader } from "./room.js";
 import type { Topology } from "./topology.js";
 
 /** How often a part of the streams is swept, in milliseconds; the parts together make the configured interval. */
@@ -32,6 +33,7 @@ export class Following {
     private readonly factory: DriverFactory,
     private readonly config: RedisConfig,
     private readonly logger: Logger,
+    private readonly metrics?: CommandMetrics,
   ) {}
 
   /**
@@ -61,6 +63,27 @@ export class Following {
   /** How far each subscriber of the stream is. */
   progressOf(stream: string): ReaderProgress[] {
     return [...(this.#rooms.get(stream)?.followers ?? [])].flatMap(({ reader }) => reader.progress?.() ?? []);
+  }
+
+  /** How many streams are followed. */
+  get roomCount(): number {
+    return this.#rooms.size;
+  }
+
+  /** What all readers together have read and not got rid of. */
+  backlog(): Backlog {
+    let waiting = 0;
+    let pending = 0;
+    let oldest: number | undefined;
+    for (const { followers } of this.#rooms.values())
+      for (const { reader } of followers) {
+        const own = reader.backlog?.();
+        if (!own) continue;
+        waiting += own.waiting;
+        pending += own.pending;
+        if (own.oldest !== undefined && !(own.oldest > (oldest ?? own.oldest))) oldest = own.oldest;
+      }
+    return { waiting, pending, oldest };
   }
 
   /** Calls `closer` when following ends, until the function returned is called. What it resolves with says that it has. */
@@ -135,6 +158,7 @@ export class Following {
       factory: this.factory,
       config: this.config,
       logger: this.logger,
+      metrics: this.metrics,
       redirected: (room, redirection) => this.#redirect(room, redirection),
       troubled: () => this.topology.refresh(),
     });

@@ -3,6 +3,7 @@ import { RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { DriverFactory } from "../connection.js";
 import { isConnectionClosed, isServerError, isTemporary, toDriverError } from "../driverErrors.js";
+import type { CommandMetrics } from "../telemetry/commandMetrics.js";
 import { Announcements } from "./announcements.js";
 import { Notifications } from "./notifications.js";
 import { ReadingConnection } from "./readingConnection.js";
@@ -14,6 +15,8 @@ export interface NodeDependencies {
   readonly factory: DriverFactory;
   readonly config: RedisConfig;
   readonly logger: Logger;
+  /** undefined: nobody measures. */
+  readonly metrics: CommandMetrics | undefined;
   readonly redirected: (room: Room, redirection: Redirection) => void;
   /** The server cannot be reached, or does not serve the slot for now: somebody else may. */
   readonly troubled: () => void;
@@ -41,11 +44,12 @@ export class FollowedNode {
     readonly address: string,
     private readonly dependencies: NodeDependencies,
   ) {
-    const { factory, config, logger, troubled } = dependencies;
+    const { factory, config, logger, metrics, troubled } = dependencies;
     const place = parseAddress(address);
     this.#notifications = new Notifications(address, config.enableNotifications, logger);
     this.#announcements = new Announcements(factory.node(place), logger, () => this.#notifications.heard());
-    this.#reading = new ReadingConnection(factory.node(place), { onReady: () => this.#resume(), onClose: troubled });
+    const onReady = () => this.#resume();
+    this.#reading = new ReadingConnection(factory.node(place), { onReady, onClose: troubled, metrics });
     const interval = Math.min(MAX_PROBE_INTERVAL_MS, config.readTimeoutMs);
     this.#probing = setInterval(() => this.#probe(), interval).unref();
   }
@@ -140,6 +144,7 @@ export class FollowedNode {
       return;
     }
     const cause = toDriverError(error);
+    this.dependencies.metrics?.refused(cause);
     const redirection = isServerError(error) ? parseRedirection(cause.message, this.address) : undefined;
     if (redirection) this.dependencies.redirected(room, redirection);
     else if (isConnectionClosed(error) || isTemporary(cause)) this.#later(follower);

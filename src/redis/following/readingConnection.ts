@@ -1,17 +1,28 @@
 import { Command, type Redis } from "ioredis";
 import { closeDriver } from "../connection.js";
+import { toDriverError } from "../driverErrors.js";
 import { ping } from "../subscriptions.js";
+import type { CommandMetrics } from "../telemetry/commandMetrics.js";
 import type { Ask, Room } from "./room.js";
+
+export interface ReadingConnectionOptions {
+  readonly onReady: () => void;
+  readonly onClose: () => void;
+  /** undefined: nobody measures. */
+  readonly metrics: CommandMetrics | undefined;
+}
 
 /** A node's connection that reads followed streams. */
 export class ReadingConnection {
   /** What was asked in this turn, by its arguments. */
   #shared: Map<string, Promise<unknown>> | undefined;
+  readonly #metrics: CommandMetrics | undefined;
 
   constructor(
     private readonly connection: Redis,
-    { onReady, onClose }: { readonly onReady: () => void; readonly onClose: () => void },
+    { onReady, onClose, metrics }: ReadingConnectionOptions,
   ) {
+    this.#metrics = metrics;
     connection.on("ready", onReady);
     connection.on("close", onClose);
     connection.connect().catch(() => undefined);
@@ -43,6 +54,7 @@ export class ReadingConnection {
     // Its silence is noticed by the probe behind it; a timer for each read would cost more than the read.
     const sent = new Command(command, [...args], { replyEncoding: "utf8" });
     this.connection.sendCommand(sent);
+    if (this.#metrics) measure(this.#metrics, sent);
     return sent.promise;
   };
 
@@ -66,4 +78,12 @@ export class ReadingConnection {
     this.#shared?.set(key, reply);
     return reply;
   }
+}
+
+function measure(metrics: CommandMetrics, { name, promise }: Command): void {
+  const startedAt = performance.now();
+  promise.then(
+    () => metrics.over(name, startedAt),
+    (error: unknown) => metrics.over(name, startedAt, toDriverError(error)),
+  );
 }

@@ -30,6 +30,18 @@ export interface StreamReader {
   refused?(error: Error): void;
   /** How far a subscriber is; undefined while it is not known. */
   progress?(): ReaderProgress | undefined;
+  /** Undefined when nothing is left to do. */
+  backlog?(): Backlog | undefined;
+}
+
+/** What was read and is not done with. */
+export interface Backlog {
+  /** Entries that wait for a subscriber. */
+  readonly waiting: number;
+  /** Entries that the group has given to a consumer and that are not acknowledged, as far as the consumer knows. */
+  readonly pending: number;
+  /** When the oldest of them was added, in Unix milliseconds by the server's clock. */
+  readonly oldest: number | undefined;
 }
 
 export interface ReaderProgress {

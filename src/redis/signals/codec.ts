@@ -2,6 +2,7 @@ import { checkSize } from "../input.js";
 import type { StreamEntry } from "../repository.js";
 import { bulk, type Encoded, encode } from "../wire.js";
 import { isPayload, isSignalType, SIGNAL_TYPES } from "./schemas.js";
+import { readTraceparent, TRACEPARENT } from "./traceparent.js";
 import type { DecodedEntry, ReceivedSignal, Signal, SignalType } from "./types.js";
 
 const MESSAGE_TYPE = "signalMessage";
@@ -19,6 +20,7 @@ interface Frame {
 const ROOM_ID = bulk("roomId");
 const PARTICIPANT_ID = bulk("participantId");
 const REQUEST_ID = encode(["messageType", MESSAGE_TYPE, "requestId"]).text;
+const TRACE = bulk(TRACEPARENT);
 const FRAMES = Object.fromEntries(SIGNAL_TYPES.map((type) => [type, createFrame(type)])) as Record<SignalType, Frame>;
 
 function createFrame(type: SignalType): Frame {
@@ -31,17 +33,20 @@ function createFrame(type: SignalType): Frame {
 }
 
 /**
- * The six fields of a signal's entry, each before its value, as every service writes and reads them.
+ * The six fields of a signal's entry, each before its value, as every service writes and reads them; a `traceparent` is a seventh, which
+ * does not count as payload.
  * @throws InvalidInputError when fields and values have more than `maxBytes` together
  */
-export function encodeSignal(signal: Signal, requestId: string, maxBytes: number): Encoded {
+export function encodeSignal(signal: Signal, requestId: string, maxBytes: number, traceparent?: string): Encoded {
   const { type, meetingId, senderId, receiverIds, payload } = signal;
   const frame = FRAMES[type];
   const receivers = receiverIds ? JSON.stringify(receiverIds) : "null";
   const json = `${frame.json}${receivers},"payload":${JSON.stringify(payload)}}`;
   checkSize("signal", [json, meetingId, senderId, requestId], maxBytes - frame.bytes, maxBytes);
   const sender = `${ROOM_ID}${bulk(meetingId)}${PARTICIPANT_ID}${bulk(senderId)}`;
-  return { count: 12, text: `${frame.head}${bulk(json)}${sender}${REQUEST_ID}${bulk(requestId)}` };
+  const text = `${frame.head}${bulk(json)}${sender}${REQUEST_ID}${bulk(requestId)}`;
+  const trace = readTraceparent(traceparent);
+  return trace === undefined ? { count: 12, text } : { count: 14, text: `${text}${TRACE}${bulk(trace)}` };
 }
 
 /** Reads both forms of the wire format. Never throws: what is in neither comes back as `unrecognised`, with the reason. */
@@ -53,7 +58,7 @@ export function decodeSignal({ id, fields }: StreamEntry): DecodedEntry {
     if (!isRecipients(recipients)) throw new Unrecognised("its recipients are neither null nor a list of ids");
     if (!isPayload(name, payload)) throw new Unrecognised("its payload lacks what its type needs");
     const receiverIds = recipients ?? null;
-    const read = {
+    const read: Record<string, unknown> = {
       kind: "signal",
       id,
       type: name,
@@ -63,7 +68,9 @@ export function decodeSignal({ id, fields }: StreamEntry): DecodedEntry {
       payload,
       requestId,
     };
-    return read as ReceivedSignal;
+    const traceparent = readTraceparent(fields[TRACEPARENT]);
+    if (traceparent !== undefined) read.traceparent = traceparent;
+    return read as unknown as ReceivedSignal;
   } catch (error) {
     return { kind: "unrecognised", id, fields, reason: error instanceof Error ? error.message : "unreadable" };
   }

@@ -51,6 +51,7 @@ export function toEvent(meetingId: string, [entryId, pairs]: RawEntry): SignalEv
     return { kind: "unrecognised", entryId, meetingId, fields, reason: decoded.reason };
   if (decoded.meetingId !== meetingId)
     return { kind: "unrecognised", entryId, meetingId, fields, reason: "its roomId is not the stream's meeting" };
-  const { kind, type, senderId, receiverIds, payload, requestId } = decoded;
-  return { kind, type, entryId, meetingId, senderId, receiverIds, payload, requestId } as SignalEvent;
+  const { kind, type, senderId, receiverIds, payload, requestId, traceparent } = decoded;
+  const event = { kind, type, entryId, meetingId, senderId, receiverIds, payload, requestId } as SignalEvent;
+  return traceparent === undefined ? event : { ...event, traceparent };
 }

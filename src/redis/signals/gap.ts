@@ -70,6 +70,13 @@ async function resumeAt(ask: Ask, stream: string, mark: string): Promise<string>
   return found.length > 0 ? mark : START;
 }
 
+/** In Unix milliseconds: an id begins with them. */
+export function addedAt(id: string): number;
+export function addedAt(id: string | undefined): number | undefined;
+export function addedAt(id: string | undefined): number | undefined {
+  return id === undefined ? undefined : Number(id.split("-")[0]);
+}
+
 /** Whether one entry id is smaller than another. */
 export function isBefore(one: string, other: string): boolean {
   const [ms = "0", sequence = "0"] = one.split("-");

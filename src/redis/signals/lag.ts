@@ -4,7 +4,7 @@ import { checkCallOptions } from "../input.js";
 import { withSharedSignal } from "../sharedSignal.js";
 import type { CallOptions } from "../streamWriter.js";
 import type { RawEntry } from "./events.js";
-import { isBefore, START, type StreamInfo, streamInfo } from "./gap.js";
+import { addedAt, isBefore, START, type StreamInfo, streamInfo } from "./gap.js";
 import { type GroupInfo, groupsOf } from "./groups/groupCommands.js";
 import { streamOf } from "./keys.js";
 
@@ -120,7 +120,7 @@ async function countBehind(
   return { entries: known ?? entries, seconds };
 }
 
-/** In seconds: an id begins with the milliseconds at which its entry was added. */
+/** In seconds. */
 function ageOf(id: string): number {
-  return Math.max(0, Date.now() - Number(id.split("-")[0])) / 1_000;
+  return Math.max(0, Date.now() - addedAt(id)) / 1_000;
 }

@@ -2,6 +2,7 @@ import type { RedisConfig } from "../../config/types.js";
 import { type DataError, InvalidInputError, PublishUnknownError } from "../../errors.js";
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
+import type { Tracer } from "../../telemetry/telemetry.js";
 import type { RedisClient } from "../client.js";
 import { checkCallOptions } from "../input.js";
 import { withSharedSignal } from "../sharedSignal.js";
@@ -45,7 +46,13 @@ export class SignalPublisher {
   readonly #client: RedisClient;
   readonly #config: RedisConfig;
 
-  constructor(client: RedisClient, config: RedisConfig, logger: Logger) {
+  /** `tracer`: whose active span a signal's entry is to name. */
+  constructor(
+    client: RedisClient,
+    config: RedisConfig,
+    logger: Logger,
+    private readonly tracer?: Tracer | undefined,
+  ) {
     this.#client = client;
     this.#config = config;
     this.#writer = new StreamWriter(client, config, logger);
@@ -95,7 +102,7 @@ export class SignalPublisher {
   #prepare(input: Signal): EncodedSignal {
     const signal = parseSignal(input);
     const requestId = signal.requestId ?? newRequestId(signal.senderId);
-    const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes);
+    const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes, this.tracer?.traceparent());
     return { meetingId: signal.meetingId, requestId, entry };
   }
 

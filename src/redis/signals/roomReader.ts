@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from "node:timers/promises";
 import { OperationAbortedError } from "../../errors.js";
-import type { Ask, Occasion, ReaderProgress, StreamReader } from "../following/room.js";
+import type { Ask, Backlog, Occasion, ReaderProgress, StreamReader } from "../following/room.js";
 import { EventBuffer } from "./eventBuffer.js";
 import {
   type RawEntry,
@@ -10,7 +10,7 @@ import {
   toEvent,
   type UnrecognisedEvent,
 } from "./events.js";
-import { findGap, START, streamInfo } from "./gap.js";
+import { addedAt, findGap, START, streamInfo } from "./gap.js";
 import { streamOf } from "./keys.js";
 import { RecentIds } from "./recentIds.js";
 
@@ -84,8 +84,14 @@ export class RoomReader implements StreamReader {
 
   progress(): ReaderProgress | undefined {
     if (this.#cursor === undefined) return undefined;
-    const entries = this.#events.waiting.filter((event) => event.kind !== "resync");
-    return { cursor: this.#cursor, waiting: entries.length, firstWaiting: entries[0]?.entryId };
+    const entries = this.#events.entryIds;
+    return { cursor: this.#cursor, waiting: entries.length, firstWaiting: entries[0] };
+  }
+
+  backlog(): Backlog | undefined {
+    if (this.#events.length === 0) return undefined;
+    const entries = this.#events.entryIds;
+    return { waiting: entries.length, pending: 0, oldest: addedAt(entries[0]) };
   }
 
   close(): void {

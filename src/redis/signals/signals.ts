@@ -1,16 +1,20 @@
 import type { RedisConfig } from "../../config/types.js";
 import { checkId, checkMeetingId } from "../../ids.js";
+import { type Instruments, NO_INSTRUMENTS } from "../../telemetry/instruments.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
 import type { ReadOptions, RedisRepository } from "../repository.js";
 import type { CallOptions } from "../streamWriter.js";
+import { aboutMeeting, type TracedMethod, traced } from "../telemetry/traced.js";
 import { decodeSignal } from "./codec.js";
+import { Deliveries } from "./deliveries.js";
 import type { ConsumeOptions } from "./groups/consumeInput.js";
 import { consume, type SignalConsumption } from "./groups/consumption.js";
 import { type DeadLetter, readDeadLetters } from "./groups/deadLetters.js";
 import { streamOf } from "./keys.js";
 import { measureLag, readCursor, type SignalLag } from "./lag.js";
 import { type PublishedSignal, type PublishOptions, type PublishOutcome, SignalPublisher } from "./publisher.js";
+import { measured } from "./publishing.js";
 import { type SignalIterator, type SignalSubscription, type SubscribeOptions, subscribe } from "./subscription.js";
 import type { DecodedEntry, Signal } from "./types.js";
 
@@ -77,21 +81,58 @@ export interface SignalStores {
   readonly redis: RedisRepository;
   readonly config: RedisConfig;
   readonly logger: Logger;
+  /** Default: nothing is measured. */
+  readonly instruments?: Instruments;
 }
 
-export function createSignals({ client, redis, config, logger }: SignalStores): Signals {
-  const publisher = new SignalPublisher(client, config, logger);
+const aboutOne = (meetingId: unknown) => aboutMeeting(meetingId);
+const aboutMany = (meetingIds: unknown) => (Array.isArray(meetingIds) ? {} : aboutMeeting(meetingIds));
+const SEND = { "messaging.system": "redis", "messaging.operation.type": "send" };
+
+/** What becomes a span. Of consumers and subscribers also each run of a handler does. */
+const METHODS: Readonly<Record<keyof Signals, TracedMethod>> = {
+  publish: {
+    command: "XADD",
+    kind: "producer",
+    describe: (signal) => ({ ...SEND, ...aboutMeeting((signal as Signal | null | undefined)?.meetingId) }),
+  },
+  publishMany: {
+    command: "XADD",
+    kind: "producer",
+    describe: (signals) => ({ ...SEND, "messaging.batch.message_count": Array.isArray(signals) ? signals.length : 0 }),
+  },
+  close: { command: "UNLINK", describe: aboutOne },
+  read: { command: "XRANGE", describe: aboutOne },
+  subscribe: { command: "SUBSCRIBE", describe: aboutMany },
+  consume: {
+    command: "XREADGROUP",
+    describe: (options) => aboutMany((options as ConsumeOptions | null | undefined)?.meetingIds),
+  },
+  deadLetters: { command: "XRANGE", describe: aboutOne },
+  lag: { command: "XINFO", describe: aboutOne },
+  cursor: { command: "XINFO", describe: aboutOne },
+};
+
+export function createSignals(stores: SignalStores): Signals {
+  const { config, instruments = NO_INSTRUMENTS } = stores;
+  return traced(untraced(stores, instruments), "signals", METHODS, { tracer: instruments.tracer, config });
+}
+
+function untraced({ client, redis, config, logger }: SignalStores, instruments: Instruments): Signals {
+  const publisher = new SignalPublisher(client, config, logger, instruments.tracer);
+  const publishing = measured(publisher, instruments);
+  const deliveries = new Deliveries(instruments, config);
   return {
-    publish: (signal, options) => publisher.publish(signal, options),
-    publishMany: (signals, options) => publisher.publishMany(signals, options),
+    publish: (signal, options) => publishing.publish(signal, options),
+    publishMany: (signals, options) => publishing.publishMany(signals, options),
     close: (meetingId, options) => publisher.close(meetingId, options),
     async read(meetingId, options) {
       const entries = await redis.readStream(streamOf(checkMeetingId("meetingId", meetingId)), options);
       return entries.map(decodeSignal);
     },
     subscribe: (meetingIds: string | readonly string[], options: SubscribeOptions = {}) =>
-      subscribe({ following: client.following, config, logger }, meetingIds, options),
-    consume: (options) => consume({ following: client.following, client, config, logger }, options),
+      subscribe({ following: client.following, config, logger, deliveries }, meetingIds, options),
+    consume: (options) => consume({ following: client.following, client, config, logger, deliveries }, options),
     deadLetters: async (meetingId, group, options) =>
       readDeadLetters(redis, checkMeetingId("meetingId", meetingId), checkId("group", group), options),
     lag: async (meetingId, options) => measureLag(client, checkMeetingId("meetingId", meetingId), options),

@@ -2,6 +2,7 @@ import type { RedisConfig } from "../../config/types.js";
 import { ClientNilError, InvalidInputError, OperationAbortedError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { Following } from "../following/following.js";
+import type { Deliveries } from "./deliveries.js";
 import type { SubscriptionEvent } from "./events.js";
 import { FollowedRooms } from "./followedRooms.js";
 import { RoomReader } from "./roomReader.js";
@@ -54,6 +55,7 @@ export interface SubscriptionDependencies {
   readonly following: Following;
   readonly config: Pick<RedisConfig, "poolTimeoutMs">;
   readonly logger: Logger;
+  readonly deliveries: Deliveries;
 }
 
 /** Opens a subscription to `meetingIds`. @see Signals.subscribe */
@@ -170,18 +172,25 @@ class OpenSubscription implements SignalIterator {
   #take(): SubscriptionEvent | undefined {
     for (const room of this.#ready) {
       this.#ready.delete(room);
-      const event = room.take();
+      const event = this.#takeOf(room);
       if (room.pending > 0) this.#ready.add(room);
       if (event) return event;
     }
     return undefined;
   }
 
+  #takeOf(room: RoomReader): SubscriptionEvent | undefined {
+    const event = room.take();
+    if (event) this.dependencies.deliveries.given(event);
+    return event;
+  }
+
   async #handle(room: RoomReader, handler: (event: SubscriptionEvent) => unknown): Promise<void> {
     this.#handling.add(room);
-    for (let event = room.take(); event; event = room.take()) {
+    const { deliveries } = this.dependencies;
+    for (let event = this.#takeOf(room); event; event = this.#takeOf(room)) {
       try {
-        await handler(event);
+        await deliveries.handle(event, handler);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
         const { meetingId } = event;

@@ -57,6 +57,8 @@ interface ReceivedSignalOf<T extends SignalType> extends Required<SignalOf<T>> {
   readonly kind: "signal";
   /** The entry's id in the stream. */
   readonly id: string;
+  /** The trace context (W3C) that it was published in, if it was traced and that trace recorded. */
+  readonly traceparent?: string;
 }
 
 /** A signal as read from a stream. */

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RedisConfig } from "../../../src/config/types.js";
-import { createRedisClient, type RedisClient } from "../../../src/redis/client.js";
+import { createRedisClient, type RedisClient, type RedisClientOptions } from "../../../src/redis/client.js";
 import { createRedisRepository, type RedisRepository } from "../../../src/redis/repository.js";
 import { createSignals, type Signals } from "../../../src/redis/signals/signals.js";
+import { NO_INSTRUMENTS } from "../../../src/telemetry/instruments.js";
 import { recordingLogger } from "../../support/recordingLogger.js";
 
 type Address = { readonly host: string; readonly port: number };
@@ -41,12 +42,16 @@ export interface Opened {
   readonly logger: ReturnType<typeof recordingLogger>;
 }
 
-export async function openClient(redis: RedisConfig, timeoutMs = 10_000): Promise<Opened> {
+export async function openClient(
+  redis: RedisConfig,
+  timeoutMs = 10_000,
+  { instruments = NO_INSTRUMENTS, ...more }: Pick<RedisClientOptions, "instruments" | "slowOperationMs"> = {},
+): Promise<Opened> {
   const logger = recordingLogger();
-  const client = createRedisClient({ redis }, { logger });
+  const client = createRedisClient({ redis }, { logger, instruments, ...more });
   await client.connect(timeoutMs);
-  const repository = createRedisRepository(client, redis, logger);
-  const signals = createSignals({ client, redis: repository, config: redis, logger });
+  const repository = createRedisRepository(client, redis, logger, instruments);
+  const signals = createSignals({ client, redis: repository, config: redis, logger, instruments });
   return { client, redis: repository, signals, logger };
 }
 

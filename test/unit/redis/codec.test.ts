@@ -39,7 +39,7 @@ const signals = fc
   .map(({ typed: { type, payload }, ...rest }) => ({ type, payload, ...rest }) as Signal & { requestId: string });
 
 /** As a reader of the stream gets them. */
-function asRead(wire: string): Record<string, string> {
+function asRead(wire: string, texts = 12): Record<string, string> {
   const args: string[] = [];
   for (let rest = Buffer.from(wire); rest.length > 0; ) {
     const start = rest.indexOf("\r\n") + 2;
@@ -48,7 +48,7 @@ function asRead(wire: string): Record<string, string> {
     expect(rest.toString("latin1", 0, 1) + rest.toString("latin1", end, end + 2)).to.equal("$\r\n");
     rest = rest.subarray(end + 2);
   }
-  expect(args).to.have.length(12);
+  expect(args).to.have.length(texts);
   return Object.fromEntries(args.flatMap((field, i) => (i % 2 === 0 ? [[field, args[i + 1] as string]] : [])));
 }
 
@@ -76,6 +76,57 @@ describe("The signal codec", () => {
       { numRuns: 500 },
     );
   });
+
+  const trace = fc
+    .tuple(
+      fc.stringMatching(/^[0-9a-e][0-9a-f]$/),
+      fc.stringMatching(/^[0-9a-f]{31}[1-9a-f]$/),
+      fc.stringMatching(/^[0-9a-f]{15}[1-9a-f]$/),
+    )
+    .map(([version, traceId, spanId]) => `${version}-${traceId}-${spanId}-01`);
+
+  it("reads the trace context that it has written, beside all the rest and at no cost to the payload", () => {
+    fc.assert(
+      fc.property(signals, trace, (signal, traceparent) => {
+        const { requestId } = signal;
+        const untraced = encodeSignal(parseSignal(signal), requestId, 1e6);
+        const bytes = Object.entries(asRead(untraced.text)).flat().join("");
+        const encoded = encodeSignal(parseSignal(signal), requestId, Buffer.byteLength(bytes), traceparent);
+        expect([untraced.count, encoded.count]).to.deep.equal([12, 14]);
+        const fields = asRead(encoded.text, 14);
+        expect(fields).to.deep.equal({ ...asRead(untraced.text), traceparent });
+        const decoded = decodeSignal({ id: "1-0", fields });
+        expect(decoded).to.deep.equal({ ...decodeSignal({ id: "1-0", fields: asRead(untraced.text) }), traceparent });
+      }),
+    );
+  });
+
+  const valid = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  const broken: [string, string][] = [
+    ["empty", ""],
+    ["upper case", valid.toUpperCase()],
+    ["of the forbidden version", valid.replace("00", "ff")],
+    ["of no trace", valid.replaceAll("a", "0")],
+    ["of no span", valid.replaceAll("b", "0")],
+    ["too long", `${valid}-00`],
+    ["with a line break", `${valid}\n`],
+    ["in front of another", `x${valid}`],
+  ];
+  for (const [what, traceparent] of broken) {
+    it(`neither writes nor reads a trace context that is ${what}`, () => {
+      const signal = {
+        type: "DoordarshanUserJoined",
+        meetingId: "m",
+        senderId: "p",
+        payload: { userJoinedReason: "" },
+      };
+      const { count, text: wire } = encodeSignal(parseSignal(signal), "p1", 1e6, traceparent);
+      expect(count).to.equal(12);
+      const decoded = decodeSignal({ id: "1-0", fields: { ...asRead(wire), traceparent } });
+      expect(decoded.kind).to.equal("signal");
+      expect(decoded).not.to.have.property("traceparent");
+    });
+  }
 
   it("reads the second form", () => {
     const signal = {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { ClientNilError, OperationAbortedError } from "../../../errors.js";
+import { Throttle } from "../../../telemetry/throttle.js";
 import type { Following } from "../../following/following.js";
 import { FollowedRooms } from "../followedRooms.js";
 import { checkFrom, checkMeetingIds } from "../subscribeInput.js";
@@ -30,9 +31,6 @@ export interface ConsumeDependencies extends WorkDependencies {
   readonly following: Following;
 }
 
-/** Data loss often concerns many meetings; it is logged at most so often, in milliseconds. */
-const WARN_EVERY_MS = 10_000;
-
 /** Opens a consumer of a group. @see Signals.consume */
 export async function consume(dependencies: ConsumeDependencies, options: ConsumeOptions): Promise<SignalConsumption> {
   const settings = checkConsumeOptions(options);
@@ -54,7 +52,8 @@ class OpenConsumption implements SignalConsumption {
   readonly #forget: () => void;
   /** Meetings that were removed while their handler ran, until it has finished. */
   readonly #leaving = new Map<string, Promise<void>>();
-  #warnedAt = Number.NEGATIVE_INFINITY;
+  /** Data loss often concerns many meetings. */
+  readonly #warnings = new Throttle();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -135,9 +134,7 @@ class OpenConsumption implements SignalConsumption {
   }
 
   #warn(meetingId: string): void {
-    const now = performance.now();
-    if (now - this.#warnedAt < WARN_EVERY_MS) return;
-    this.#warnedAt = now;
+    if (!this.#warnings.allows()) return;
     this.dependencies.logger.warn(
       { event: "signals.group", meetingId, group: this.settings.group },
       "A consumer group was gone and was created again where it was last known to be; entries may be handled again",

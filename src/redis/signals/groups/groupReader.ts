@@ -1,5 +1,5 @@
 import { OperationAbortedError } from "../../../errors.js";
-import type { Ask, Occasion } from "../../following/room.js";
+import type { Ask, Backlog, Occasion } from "../../following/room.js";
 import type { MeetingReader } from "../followedRooms.js";
 import { START } from "../gap.js";
 import { streamOf } from "../keys.js";
@@ -104,6 +104,10 @@ export class GroupReader implements MeetingReader {
     this.#fail(error);
   }
 
+  backlog(): Backlog | undefined {
+    return this.#worker.backlog();
+  }
+
   async read(ask: Ask, occasion: Occasion): Promise<boolean> {
     if (this.#busy) this.#again = true;
     if (this.#busy || !this.#mayFetch()) return false;
@@ -139,6 +143,7 @@ export class GroupReader implements MeetingReader {
       const oldest = await takeAgain(ask, this.#member);
       if (oldest) return [oldest];
       this.#unfinished = false;
+      this.#worker.settledAll();
     }
     return takeNew(ask, this.#member, BATCH);
   }

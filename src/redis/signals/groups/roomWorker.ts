@@ -3,8 +3,10 @@ import { withDeadline } from "../../../deadline.js";
 import { DeadlineExceededError } from "../../../errors.js";
 import type { Logger } from "../../../telemetry/logger.js";
 import type { RedisClient } from "../../client.js";
-import type { Ask } from "../../following/room.js";
+import type { Ask, Backlog } from "../../following/room.js";
+import type { Deliveries } from "../deliveries.js";
 import { toEvent } from "../events.js";
+import { addedAt } from "../gap.js";
 import { RecentIds } from "../recentIds.js";
 import type { ConsumeSettings } from "./consumeInput.js";
 import { bury } from "./deadLetters.js";
@@ -14,6 +16,7 @@ export interface WorkDependencies {
   readonly client: RedisClient;
   readonly config: Pick<RedisConfig, "streamTtlMs" | "poolTimeoutMs" | "readTimeoutMs" | "writeTimeoutMs">;
   readonly logger: Logger;
+  readonly deliveries: Deliveries;
 }
 
 /** How the work on a batch of entries ended. */
@@ -37,6 +40,8 @@ const REMEMBERED = 128;
 /** Handles the entries of one meeting, one after another, and settles each with the group. */
 export class RoomWorker {
   readonly #handled = new RecentIds(REMEMBERED);
+  /** Entries that were given and are not settled, the oldest first but for those given again. */
+  readonly #pending = new Set<string>();
   /** By the commands' own connection: the followed node's is for reads that may be given up. */
   readonly #ask: Ask;
 
@@ -52,10 +57,22 @@ export class RoomWorker {
     this.#ask = (command, args) => client.send(command, args, { kind: "read", timeoutMs });
   }
 
+  /** What it knows to be this consumer's; undefined for nothing. */
+  backlog(): Backlog | undefined {
+    const [first] = this.#pending;
+    return first === undefined ? undefined : { waiting: 0, pending: this.#pending.size, oldest: addedAt(first) };
+  }
+
+  /** The group has told that nothing is this consumer's. */
+  settledAll(): void {
+    this.#pending.clear();
+  }
+
   /** Never rejects. `closed`: no more entries are taken up. `stopped`: the handler is waited for no longer. */
   async work(entries: readonly GivenEntry[], closed: () => boolean, stopped: AbortSignal): Promise<Work> {
     const settling: Promise<boolean>[] = [];
     let pauseMs: Outcome = DONE;
+    for (const { id } of entries) this.#pending.add(id);
     for (const [index, entry] of entries.entries()) {
       const begun = !closed();
       pauseMs = begun ? await this.#handleOne(entry, settling, stopped) : ASK_AT_ONCE;
@@ -133,11 +150,15 @@ export class RoomWorker {
     const { handler, handlerTimeoutMs: timeoutMs, group } = this.settings;
     const { meetingId } = this;
     const overdue = () => new DeadlineExceededError(`the handler did not finish within ${timeoutMs} ms`);
+    const { deliveries: observed } = this.dependencies;
     try {
       const event = toEvent(meetingId, [id, pairs]);
-      await withDeadline({ timeoutMs, signal: stopped, overdue }, (deadline) =>
-        deadline.race((async () => handler(event, { deliveries, signal: deadline.signal }))()),
-      );
+      observed.given(event);
+      const attempt = () =>
+        withDeadline({ timeoutMs, signal: stopped, overdue }, (deadline) =>
+          deadline.race((async () => handler(event, { deliveries, signal: deadline.signal }))()),
+        );
+      await observed.handle(event, attempt, group);
       return undefined;
     } catch (error) {
       const text = textOf(error);
@@ -153,6 +174,8 @@ export class RoomWorker {
     const { meetingId, member, dependencies } = this;
     const buried = await this.#settle("the dead letter", () => bury(dependencies, meetingId, member, entry, reason));
     if (!buried) return pauseAfter(entry.deliveries);
+    this.#pending.delete(entry.id);
+    dependencies.deliveries.gaveUp();
     dependencies.logger.warn(
       { event: "signals.deadLetter", meetingId, group: member.group, entryId: entry.id, deliveries: entry.deliveries },
       `An entry is a dead letter after ${entry.deliveries} deliveries`,
@@ -160,10 +183,12 @@ export class RoomWorker {
     return DONE;
   }
 
-  #acknowledge(id: string): Promise<boolean> {
+  async #acknowledge(id: string): Promise<boolean> {
     const { stream, group } = this.member;
     const { client } = this.dependencies;
-    return this.#settle("XACK", () => client.send("XACK", [stream, group, id], { kind: "idempotent" }));
+    const done = await this.#settle("XACK", () => client.send("XACK", [stream, group, id], { kind: "idempotent" }));
+    if (done) this.#pending.delete(id);
+    return done;
   }
 
   /** Resolves with whether it worked; the entry is still the consumer's when it did not. */

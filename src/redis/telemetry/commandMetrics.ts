@@ -1,0 +1,57 @@
+import { BackpressureError } from "../../errors.js";
+import type { Instruments } from "../../telemetry/instruments.js";
+import { METRICS } from "../../telemetry/metrics.js";
+import type { Attributes } from "../../telemetry/telemetry.js";
+import { errorType } from "./errorTypes.js";
+
+/** Commands that have a name of their own in metrics; all others are `other`. */
+const KNOWN = new Set(
+  [
+    "XADD XRANGE XREVRANGE XLEN XREAD XREADGROUP XACK XPENDING XAUTOCLAIM XCLAIM XGROUP XINFO XTRIM XDEL",
+    "EVAL EVALSHA EXISTS DEL UNLINK EXPIRE PEXPIRE TTL PTTL TYPE GET SET HGET HSET HLEN",
+    "PUBLISH SPUBLISH SUBSCRIBE SSUBSCRIBE PING INFO CLUSTER CONFIG",
+  ].flatMap((names) => names.split(" ")),
+);
+/** Answers that send a command elsewhere, or bid it wait until the cluster has sorted itself out. */
+const REDIRECTION = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /;
+const POOL: Attributes = { "db.client.connection.pool.name": "redis" };
+
+/** What the commands of one client are measured by. */
+export class CommandMetrics {
+  /** Of commands that succeeded, by name. */
+  readonly #attributes = new Map<string, Attributes>();
+
+  constructor(private readonly instruments: Instruments) {}
+
+  /** A command was answered or failed. `startedAt` is by `performance.now()`. */
+  over(command: string, startedAt: number, error?: Error): void {
+    const seconds = (performance.now() - startedAt) / 1_000;
+    this.instruments.record(METRICS.operationDuration, seconds, this.#attributesOf(command, error));
+    if (error instanceof BackpressureError) this.instruments.count(METRICS.connectionTimeouts, POOL);
+  }
+
+  /** A server has refused a command with this error; it may be redirected. */
+  refused(error: Error): void {
+    const [, kind] = REDIRECTION.exec(error.message) ?? [];
+    if (kind) this.instruments.count(METRICS.redisRedirections, { kind });
+  }
+
+  #attributesOf(command: string, error: Error | undefined): Attributes {
+    const attributes = this.#attributes.get(command) ?? this.#newAttributes(command);
+    return error ? { ...attributes, "error.type": errorType(error) } : attributes;
+  }
+
+  #newAttributes(command: string): Attributes {
+    const name = nameOf(command);
+    const attributes = { "db.system.name": "redis", "db.operation.name": name };
+    if (name === command) this.#attributes.set(name, attributes);
+    return attributes;
+  }
+}
+
+/** Its name, of a bounded set. */
+export function nameOf(command: string): string {
+  if (KNOWN.has(command)) return command;
+  const name = command.toUpperCase();
+  return KNOWN.has(name) ? name : "other";
+}
