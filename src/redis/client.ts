@@ -1,13 +1,14 @@
 import type { DataConfig } from "../config/types.js";
-import { BackpressureError, ClientNilError } from "../errors.js";
+import { BackpressureError, ClientNilError, type DataError } from "../errors.js";
 import { Limiter } from "../limiter.js";
 import type { Logger } from "../telemetry/logger.js";
+import { batchesOf, type Write } from "./batch.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
 import { Following } from "./following/following.js";
 import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
-import { type Ground, Operation } from "./operation.js";
+import { type Ground, type Interruptible, Operation } from "./operation.js";
 import type { SendOptions } from "./sendOptions.js";
 import { type MessageHandler, type Subscription, Subscriptions } from "./subscriptions.js";
 
@@ -19,6 +20,11 @@ export interface RedisClientState {
   /** Commands in flight, and callers waiting for a place. */
   readonly inFlight: number;
   readonly waiting: number;
+}
+
+export interface ManyOptions extends Pick<SendOptions, "timeoutMs" | "signal"> {
+  /** `index` is the write's place in the list. */
+  readonly settled: (index: number, outcome: { readonly reply: unknown } | { readonly error: DataError }) => void;
 }
 
 /** Redis, a cluster or a single instance alike. */
@@ -42,6 +48,11 @@ export interface RedisClient {
    * @throws ClientNilError after `close()`
    */
   send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown>;
+  /**
+   * As `send` for each of many writes of one command, in their order; those for one node leave in one go, at a fraction of the cost.
+   * Tells each one's outcome, an error as `send` throws it, once and as soon as it is known, some before this returns.
+   */
+  sendMany(command: string, writes: readonly Write[], options: ManyOptions): void;
   /**
    * Receives the messages of a channel on a connection of its own, sharded (SSUBSCRIBE) in a cluster of Redis 7 or later.
    * Resolves when the server has confirmed it; subscribed again after each reconnection.
@@ -76,7 +87,7 @@ class DriverClient implements RedisClient {
   readonly #limiter: Limiter;
   readonly #ground: Ground;
   readonly #subscriptions: Subscriptions;
-  readonly #operations = new Set<Operation>();
+  readonly #operations = new Set<Interruptible>();
   #info: ServerInfo | undefined;
   #closing: Promise<void> | undefined;
   #onDrained: () => void = () => undefined;
@@ -115,9 +126,40 @@ class DriverClient implements RedisClient {
     } catch (error) {
       return Promise.reject(error);
     }
+    return this.#run(command, args, options);
+  }
+
+  #run(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown> {
     const operation = new Operation(this.#ground, command, args, options, this.#onOver);
     this.#operations.add(operation);
     return operation.run();
+  }
+
+  sendMany(command: string, writes: readonly Write[], { timeoutMs, signal, settled }: ManyOptions): void {
+    if (this.#closing) {
+      const error = new ClientNilError("redis", "stopped");
+      for (const index of writes.keys()) settled(index, { error });
+      return;
+    }
+    const deadline = timeoutMs && performance.now() + timeoutMs;
+    const sendAlone = (index: number) => {
+      const { key, text } = writes[index] as Write;
+      const left = deadline && Math.max(1, deadline - performance.now());
+      this.#run(command, [key], { kind: "write", timeoutMs: left, signal, text }).then(
+        (reply) => settled(index, { reply }),
+        (error) => settled(index, { error }),
+      );
+    };
+    const { batches, left } = batchesOf(this.#ground, command, writes, {
+      timeoutMs,
+      signal,
+      settled: (index, outcome) => (outcome === "refused" ? sendAlone(index) : settled(index, outcome)),
+    });
+    for (const batch of batches) {
+      this.#operations.add(batch);
+      batch.send(this.#onOver);
+    }
+    left.forEach(sendAlone);
   }
 
   async subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription> {
@@ -157,7 +199,7 @@ class DriverClient implements RedisClient {
     clearTimeout(timer);
   }
 
-  readonly #onOver = (operation: Operation): void => {
+  readonly #onOver = (operation: Interruptible): void => {
     this.#operations.delete(operation);
     if (this.#operations.size === 0) this.#onDrained();
   };

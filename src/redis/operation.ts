@@ -16,6 +16,11 @@ export interface Ground {
   readonly config: RedisConfig;
 }
 
+/** A call that can be ended before its commands are answered. */
+export interface Interruptible {
+  interrupt(reason: Interruption): void;
+}
+
 /** How one attempt failed: certainly not executed, or sent and never answered. */
 type Failure = "refused" | "unsent" | "lost";
 
@@ -31,7 +36,7 @@ const BYTES_PER_CHARACTER = 2;
  * Callbacks lead from step to step and timers run only while something is waited for: most commands are answered at once, and every
  * promise and timer more costs a share of the throughput.
  */
-export class Operation implements CommandOwner {
+export class Operation implements CommandOwner, Interruptible {
   readonly #started = performance.now();
   readonly #limiter: Limiter;
   readonly #weight: number;
@@ -273,7 +278,7 @@ export class Operation implements CommandOwner {
 }
 
 /** About what the driver's copy of a command takes in memory, in bytes. */
-function weigh(args: readonly (string | number)[], text = ""): number {
+export function weigh(args: readonly (string | number)[], text = ""): number {
   let characters = text.length;
   for (const arg of args) if (typeof arg === "string") characters += arg.length;
   return COMMAND_BYTES + BYTES_PER_CHARACTER * characters;

@@ -1,5 +1,7 @@
 import type { RedisConfig } from "../config/types.js";
+import type { DataError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
+import type { Write } from "./batch.js";
 import type { RedisClient, SendOptions } from "./client.js";
 import { checkWhole } from "./input.js";
 import { StreamExpiry } from "./streamExpiry.js";
@@ -25,6 +27,12 @@ export interface PushOptions extends CallOptions {
 export interface Retention {
   readonly maxLength: number;
   readonly ttlMs: number;
+}
+
+/** A stream's key and the fields and values of an entry in turn. */
+export interface Entry {
+  readonly key: string;
+  readonly entry: Encoded;
 }
 
 /** What stands between XADD's key and the entry. */
@@ -73,6 +81,55 @@ export class StreamWriter {
       if (id !== null) return id as string;
       const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
       return this.#appendAndRenew(key, entry, { ...options, ...left });
+    });
+  }
+
+  /**
+   * As `append` for each of many entries; those of one stream are appended in their order. Resolves with each one's id, or the error
+   * that `append` would throw.
+   */
+  appendMany(entries: readonly Entry[], options: PushOptions = {}): Promise<(string | DataError)[]> {
+    const { ttlMs } = this.retention(options);
+    const { timeoutMs, signal, maxLength } = options;
+    const now = performance.now();
+    const { fresh } = this.#optionsOf(maxLength);
+    return new Promise((resolve) => {
+      const results: (string | DataError)[] = new Array(entries.length);
+      let open = entries.length;
+      if (open === 0) resolve(results);
+      const settle = (place: number, result: string | DataError) => {
+        results[place] = result;
+        open -= 1;
+        if (open === 0) resolve(results);
+      };
+      const renew = (place: number) => {
+        const { key, entry } = entries[place] as Entry;
+        const left = timeoutMs && { timeoutMs: Math.max(1, now + timeoutMs - performance.now()) };
+        this.#appendAndRenew(key, entry, { ...options, ...left }).then(
+          (id) => settle(place, id),
+          (error) => settle(place, error),
+        );
+      };
+      const writes: Write[] = [];
+      const places: number[] = [];
+      for (const [place, { key, entry }] of entries.entries()) {
+        // At the same moment for all: those of one stream must go the same way to stay in order.
+        if (!this.#expiry.isFresh(key, ttlMs, now)) renew(place);
+        else {
+          places.push(place);
+          writes.push({ key, text: commandText("XADD", key, fresh, entry) });
+        }
+      }
+      this.client.sendMany("XADD", writes, {
+        timeoutMs,
+        signal,
+        settled: (index, outcome) => {
+          const place = places[index] as number;
+          if ("error" in outcome) settle(place, outcome.error);
+          else if (outcome.reply === null) renew(place);
+          else settle(place, outcome.reply as string);
+        },
+      });
     });
   }
 

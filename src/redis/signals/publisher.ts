@@ -32,8 +32,14 @@ export interface PublishedSignal {
 /** What became of one signal of many. `not-stored` is certain and safe to publish again; of `unknown`, look for the request id first. */
 export type PublishOutcome =
   | ({ readonly status: "stored" } & PublishedSignal)
-  | { readonly status: "not-stored"; readonly error: DataError; readonly requestId?: string }
+  | NotStored
   | { readonly status: "unknown"; readonly error: PublishUnknownError; readonly requestId: string };
+
+interface NotStored {
+  readonly status: "not-stored";
+  readonly error: DataError;
+  readonly requestId?: string;
+}
 
 const MAX_SIGNALS = 10_000;
 /** So many signals of one call are under way at once, so that other callers get their turn. */
@@ -76,8 +82,10 @@ export class SignalPublisher {
     for (let first = 0; first < inputs.length; first += atOnce) {
       const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
       const bounded = left ? { ...options, ...left } : options;
-      const some = inputs.slice(first, first + atOnce).map((input) => this.#publishOne(input, bounded));
-      outcomes.push(...(await Promise.all(some)));
+      const some = inputs.slice(first, first + atOnce);
+      outcomes.push(
+        ...(await (options.idempotent ? this.#storeSomeOnce(some, bounded) : this.#storeSome(some, bounded))),
+      );
     }
     return outcomes;
   }
@@ -107,24 +115,38 @@ export class SignalPublisher {
     return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
   }
 
-  // Not async: what is awaited for each of many signals adds up.
-  #publishOne(input: Signal, options: PublishOptions): PublishOutcome | Promise<PublishOutcome> {
-    let signal: EncodedSignal;
+  async #storeSome(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+    const prepared = inputs.map((input) => this.#prepareOrRefuse(input));
+    const signals = prepared.filter((signal) => "entry" in signal);
+    const entries = signals.map(({ meetingId, entry }) => ({ key: streamOf(meetingId), entry }));
+    const results = (await this.#writer.appendMany(entries, options)).values();
+    return prepared.map((signal) => {
+      if (!("entry" in signal)) return signal;
+      const { requestId } = signal;
+      const result = results.next().value as string | DataError;
+      return typeof result === "string" ? { status: "stored", entryId: result, requestId } : failure(result, requestId);
+    });
+  }
+
+  #storeSomeOnce(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+    const storing = inputs.map(async (input): Promise<PublishOutcome> => {
+      const signal = this.#prepareOrRefuse(input);
+      if (!("entry" in signal)) return signal;
+      const stored = this.#storeOnce(signal, options);
+      return stored.then(
+        (entry) => ({ status: "stored", ...entry }),
+        (error) => failure(error, signal.requestId),
+      );
+    });
+    return Promise.all(storing);
+  }
+
+  #prepareOrRefuse(input: Signal): EncodedSignal | NotStored {
     try {
-      signal = this.#prepare(input);
+      return this.#prepare(input);
     } catch (error) {
       return { status: "not-stored", error: error as DataError };
     }
-    const { requestId } = signal;
-    if (options.idempotent)
-      return this.#storeOnce(signal, options).then(
-        (stored) => ({ status: "stored", ...stored }),
-        (error) => failure(error, requestId),
-      );
-    return this.#append(signal, options).then(
-      (entryId) => ({ status: "stored", entryId, requestId }),
-      (error) => failure(error, requestId),
-    );
   }
 }
 
