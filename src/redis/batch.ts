@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { Cluster, Command, type Redis } from "ioredis";
 import { type DataError, DriverError, RedisCommandError } from "../errors.js";
 import type { Driver } from "./connection.js";
@@ -13,21 +14,21 @@ export interface Write {
   readonly text: string;
 }
 
-/** What became of a write; `refused` was certainly not executed, and may be sent again. */
+/** What became of a write; `refused` was certainly not executed and may be sent again, in its place, which stays taken. */
 export type WriteOutcome = { readonly reply: string | null } | { readonly error: DataError } | "refused";
 
-export interface BatchOptions {
+export interface BatchOptions<W extends Write> {
   /** Bounds the wait for the replies, in milliseconds. */
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called once for each write, with its place in the list. */
-  readonly settled: (index: number, outcome: WriteOutcome) => void;
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Called once for each write. */
+  readonly settled: (write: W, outcome: WriteOutcome) => void;
 }
 
 const NO_ARGS: [] = [];
 const TEXT = { replyEncoding: "utf8" } as const;
 
-class BatchedCommand extends Command {
+class BatchedCommand<W extends Write> extends Command {
   readonly weight: number;
   /** Whether the caller does not know yet what became of it. */
   open = true;
@@ -36,12 +37,12 @@ class BatchedCommand extends Command {
 
   constructor(
     name: string,
-    readonly write: Write,
-    readonly index: number,
+    readonly write: W,
   ) {
     super(name, NO_ARGS, TEXT);
-    this.args = [write.key];
-    this.weight = weigh(this.args as string[], write.text);
+    const args = [write.key];
+    this.args = args;
+    this.weight = weigh(args, write.text);
   }
 
   override toWritable(): string {
@@ -51,32 +52,30 @@ class BatchedCommand extends Command {
 }
 
 /**
- * Makes batches of one command's writes, in their order and one for each node, and takes places for them. A write for which there is no
- * place now, or whose node is not connected, is in `left`; so are all behind the first for which there is no place.
+ * Makes batches of one command's writes, in their order and one for each node, and takes their places. What is left to be sent `alone`:
+ * writes whose node is not connected, and all from the first on for which there is no place now.
  */
-export function batchesOf(
+export function batchesOf<W extends Write>(
   ground: Ground,
   name: string,
-  writes: readonly Write[],
-  options: BatchOptions,
-): { readonly batches: readonly Batch[]; readonly left: readonly number[] } {
-  const batches = new Map<Redis, Batch>();
-  const left: number[] = [];
-  const nodes = nodesOf(ground.driver);
+  writes: readonly W[],
+  options: BatchOptions<W>,
+): { readonly batches: Iterable<Batch<W>>; readonly alone: readonly W[] } {
+  const batches = new Map<Redis, Batch<W>>();
+  const alone: W[] = [];
+  const nodeOf = nodesOf(ground.driver);
   let places = !options.signal?.aborted;
-  for (const [index, write] of writes.entries()) {
-    const command = new BatchedCommand(name, write, index);
-    const node = places ? nodes(command) : undefined;
-    places &&= !node || ground.limiter.tryEnter(command.weight);
-    if (!node || !places) {
-      left.push(index);
-      continue;
-    }
-    const batch = batches.get(node) ?? new Batch(ground, node, options);
-    batches.set(node, batch);
-    batch.add(command);
+  for (const write of writes) {
+    const command = new BatchedCommand(name, write);
+    const node = places ? nodeOf(command) : undefined;
+    if (node) places = ground.limiter.tryEnter(command.weight);
+    if (node && places) {
+      const batch = batches.get(node) ?? new Batch(ground, node, options);
+      batches.set(node, batch);
+      batch.add(command);
+    } else alone.push(write);
   }
-  return { batches: [...batches.values()], left };
+  return { batches: batches.values(), alone };
 }
 
 /** Tells the connected node that has a command's key, as far as it is known. */
@@ -99,30 +98,32 @@ function isConnected({ status, stream }: Redis): boolean {
  * Writes that go to one node in one go. Each has a place and an outcome of its own; timers and listeners, of which an `Operation` needs
  * its own, are shared: they cost more than all the rest. Nothing is sent twice here.
  */
-export class Batch implements Interruptible {
-  readonly #commands: BatchedCommand[] = [];
+export class Batch<W extends Write> implements Interruptible {
+  readonly #commands: BatchedCommand<W>[] = [];
   readonly #awaited: ReturnType<typeof awaitedFor>;
   /** Commands that the driver has not settled. */
   #held = 0;
+  /** Of how many the caller does not know yet what became of them. */
   #open = 0;
+  #socket: Duplex | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #onAbort: (() => void) | undefined;
-  #onOver: (batch: Batch) => void = () => undefined;
+  #onOver: (batch: Batch<W>) => void = () => undefined;
 
   constructor(
     private readonly ground: Ground,
     private readonly node: Redis,
-    private readonly options: BatchOptions,
+    private readonly options: BatchOptions<W>,
   ) {
     this.#awaited = awaitedFor(ground.config.writeTimeoutMs);
   }
 
-  add(command: BatchedCommand): void {
+  add(command: BatchedCommand<W>): void {
     this.#commands.push(command);
   }
 
   /** To be called once. `onOver` hears when the caller knows what became of each. */
-  send(onOver: (batch: Batch) => void): void {
+  send(onOver: (batch: Batch<W>) => void): void {
     this.#onOver = onOver;
     this.#held = this.#open = this.#commands.length;
     const { timeoutMs, signal } = this.options;
@@ -132,20 +133,19 @@ export class Batch implements Interruptible {
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
     this.#awaited.add(this);
-    gatherWrites(this.node.stream);
+    this.#socket = this.node.stream;
+    gatherWrites(this.#socket);
     for (const command of this.#commands) this.#transmit(command);
   }
 
-  #transmit(command: BatchedCommand): void {
+  #transmit(command: BatchedCommand<W>): void {
     const { resolve, reject } = command;
     command.resolve = (reply) => {
-      this.#settle(command, { reply: reply === null ? null : String(reply) });
-      this.#letGo(command);
+      this.#settled(command, { reply: reply === null ? null : String(reply) });
       return resolve.call(command, reply);
     };
     command.reject = (error) => {
-      this.#settle(command, this.#judge(command, error));
-      this.#letGo(command);
+      this.#settled(command, this.#judge(command, error));
       // Nobody waits for it but who traces the driver.
       command.promise.catch(() => undefined);
       reject.call(command, error);
@@ -164,14 +164,14 @@ export class Batch implements Interruptible {
       driverCode: "ETIMEDOUT",
     });
     this.#end((name) => unknownError(name, error.message, error));
-    this.node.stream.destroy(error);
+    this.#socket?.destroy(error);
   }
 
   #end(errorOf: (name: string) => DataError): void {
-    for (const command of this.#commands) if (command.open) this.#settle(command, { error: errorOf(command.name) });
+    for (const command of this.#commands) if (command.open) this.#tell(command, { error: errorOf(command.name) });
   }
 
-  #judge(command: BatchedCommand, error: Error): WriteOutcome {
+  #judge(command: BatchedCommand<W>, error: Error): WriteOutcome {
     const { driver } = this.ground;
     const cause = isServerError(error) ? toDriverError(error) : (lastConnectionError(driver) ?? toDriverError(error));
     if (!isServerError(error))
@@ -179,21 +179,22 @@ export class Batch implements Interruptible {
     return isTemporary(cause) ? "refused" : { error: new RedisCommandError(command.name, cause) };
   }
 
-  #settle(command: BatchedCommand, outcome: WriteOutcome): void {
+  /** Places stay taken while the driver holds the commands, so that memory is bounded. */
+  #settled(command: BatchedCommand<W>, outcome: WriteOutcome): void {
+    this.#held -= 1;
+    if (this.#held === 0) this.#awaited.delete(this);
+    if (!command.open || outcome !== "refused") this.ground.limiter.leave(command.weight);
+    this.#tell(command, outcome);
+  }
+
+  #tell(command: BatchedCommand<W>, outcome: WriteOutcome): void {
     if (!command.open) return;
     command.open = false;
     this.#open -= 1;
-    this.options.settled(command.index, outcome);
+    this.options.settled(command.write, outcome);
     if (this.#open > 0) return;
     clearTimeout(this.#deadlineTimer);
     if (this.#onAbort) this.options.signal?.removeEventListener("abort", this.#onAbort);
     this.#onOver(this);
-  }
-
-  /** Places stay taken while the driver holds the commands, so that memory is bounded. */
-  #letGo(command: BatchedCommand): void {
-    this.#held -= 1;
-    if (this.#held === 0) this.#awaited.delete(this);
-    this.ground.limiter.leave(command.weight);
   }
 }

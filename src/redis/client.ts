@@ -5,6 +5,7 @@ import type { Logger } from "../telemetry/logger.js";
 import { batchesOf, type Write } from "./batch.js";
 import { checkConnection, type ServerInfo } from "./connectCheck.js";
 import { closeDriver, createDriverFactory, type Driver, type DriverFactory } from "./connection.js";
+import { countDown } from "./countDown.js";
 import { Following } from "./following/following.js";
 import { createTopology } from "./following/topology.js";
 import { checkTimeout } from "./input.js";
@@ -22,10 +23,8 @@ export interface RedisClientState {
   readonly waiting: number;
 }
 
-export interface ManyOptions extends Pick<SendOptions, "timeoutMs" | "signal"> {
-  /** `index` is the write's place in the list. */
-  readonly settled: (index: number, outcome: { readonly reply: unknown } | { readonly error: DataError }) => void;
-}
+/** What became of one of many writes: an error as `send` throws it. */
+export type SendOutcome = { readonly reply: unknown } | { readonly error: DataError };
 
 /** Redis, a cluster or a single instance alike. */
 export interface RedisClient {
@@ -50,9 +49,14 @@ export interface RedisClient {
   send(command: string, args: readonly (string | number)[], options: SendOptions): Promise<unknown>;
   /**
    * As `send` for each of many writes of one command, in their order; those for one node leave in one go, at a fraction of the cost.
-   * Tells each one's outcome, an error as `send` throws it, once and as soon as it is known, some before this returns.
+   * Tells what became of each once and as soon as it is known, of some before it returns.
    */
-  sendMany(command: string, writes: readonly Write[], options: ManyOptions): void;
+  sendMany<W extends Write>(
+    command: string,
+    writes: readonly W[],
+    options: Pick<SendOptions, "timeoutMs" | "signal">,
+    settled: (write: W, outcome: SendOutcome) => void,
+  ): void;
   /**
    * Receives the messages of a channel on a connection of its own, sharded (SSUBSCRIBE) in a cluster of Redis 7 or later.
    * Resolves when the server has confirmed it; subscribed again after each reconnection.
@@ -135,31 +139,35 @@ class DriverClient implements RedisClient {
     return operation.run();
   }
 
-  sendMany(command: string, writes: readonly Write[], { timeoutMs, signal, settled }: ManyOptions): void {
+  sendMany<W extends Write>(
+    command: string,
+    writes: readonly W[],
+    { timeoutMs, signal }: Pick<SendOptions, "timeoutMs" | "signal">,
+    settled: (write: W, outcome: SendOutcome) => void,
+  ): void {
     if (this.#closing) {
       const error = new ClientNilError("redis", "stopped");
-      for (const index of writes.keys()) settled(index, { error });
+      for (const write of writes) settled(write, { error });
       return;
     }
-    const deadline = timeoutMs && performance.now() + timeoutMs;
-    const sendAlone = (index: number) => {
-      const { key, text } = writes[index] as Write;
-      const left = deadline && Math.max(1, deadline - performance.now());
-      this.#run(command, [key], { kind: "write", timeoutMs: left, signal, text }).then(
-        (reply) => settled(index, { reply }),
-        (error) => settled(index, { error }),
+    const left = countDown(timeoutMs);
+    const sendAlone = (write: W, placed: boolean) => {
+      const options = { kind: "write", ...left(), signal, text: write.text, placed } as const;
+      this.#run(command, [write.key], options).then(
+        (reply) => settled(write, { reply }),
+        (error) => settled(write, { error }),
       );
     };
-    const { batches, left } = batchesOf(this.#ground, command, writes, {
+    const { batches, alone } = batchesOf(this.#ground, command, writes, {
       timeoutMs,
       signal,
-      settled: (index, outcome) => (outcome === "refused" ? sendAlone(index) : settled(index, outcome)),
+      settled: (write, outcome) => (outcome === "refused" ? sendAlone(write, true) : settled(write, outcome)),
     });
     for (const batch of batches) {
       this.#operations.add(batch);
       batch.send(this.#onOver);
     }
-    left.forEach(sendAlone);
+    for (const write of alone) sendAlone(write, false);
   }
 
   async subscribe(channel: string, handler: MessageHandler, signal?: AbortSignal): Promise<Subscription> {

@@ -105,7 +105,8 @@ export class Operation implements CommandOwner, Interruptible {
   }
 
   #begin(): void {
-    const { signal, timeoutMs } = this.options;
+    const { signal, timeoutMs, placed = false } = this.options;
+    this.#inside = placed;
     if (signal?.aborted) {
       this.#fail(new OperationAbortedError(`${this.#name} was aborted before it began`));
       return;
@@ -115,7 +116,7 @@ export class Operation implements CommandOwner, Interruptible {
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
     if (timeoutMs !== undefined) this.#armDeadline();
-    if (this.#limiter.tryEnter(this.#weight)) this.#enter();
+    if (placed || this.#limiter.tryEnter(this.#weight)) this.#enter();
     else this.#queueUp();
   }
 

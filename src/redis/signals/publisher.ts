@@ -3,6 +3,7 @@ import { type DataError, InvalidInputError, PublishUnknownError } from "../../er
 import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { RedisClient } from "../client.js";
+import { countDown } from "../countDown.js";
 import { checkCallOptions } from "../input.js";
 import { withSharedSignal } from "../sharedSignal.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
@@ -76,16 +77,13 @@ export class SignalPublisher {
   }
 
   async #publishAll(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
-    const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
+    const left = countDown(options.timeoutMs);
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
     const outcomes: PublishOutcome[] = [];
     for (let first = 0; first < inputs.length; first += atOnce) {
-      const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
-      const bounded = left ? { ...options, ...left } : options;
       const some = inputs.slice(first, first + atOnce);
-      outcomes.push(
-        ...(await (options.idempotent ? this.#storeSomeOnce(some, bounded) : this.#storeSome(some, bounded))),
-      );
+      const bounded = { ...options, ...left() };
+      outcomes.push(...(await (options.idempotent ? this.#storeEachOnce(some, bounded) : this.#store(some, bounded))));
     }
     return outcomes;
   }
@@ -115,7 +113,7 @@ export class SignalPublisher {
     return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
   }
 
-  async #storeSome(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+  async #store(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
     const prepared = inputs.map((input) => this.#prepareOrRefuse(input));
     const signals = prepared.filter((signal) => "entry" in signal);
     const entries = signals.map(({ meetingId, entry }) => ({ key: streamOf(meetingId), entry }));
@@ -128,7 +126,7 @@ export class SignalPublisher {
     });
   }
 
-  #storeSomeOnce(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+  #storeEachOnce(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
     const storing = inputs.map(async (input): Promise<PublishOutcome> => {
       const signal = this.#prepareOrRefuse(input);
       if (!("entry" in signal)) return signal;
