@@ -81,7 +81,7 @@ export class SignalPublisher {
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
     const outcomes: PublishOutcome[] = [];
     for (let first = 0; first < inputs.length; first += atOnce) {
-      const some = inputs.slice(first, first + atOnce);
+      const some = [...inputs.slice(first, first + atOnce)];
       const bounded = { ...options, ...left() };
       outcomes.push(...(await (options.idempotent ? this.#storeEachOnce(some, bounded) : this.#store(some, bounded))));
     }

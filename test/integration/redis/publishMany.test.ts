@@ -123,6 +123,15 @@ describe("Publishing many signals to one server, under faults", function () {
     expect(outcomes[3]).to.have.nested.property("error.message").that.includes("WRONGTYPE");
   });
 
+  it("refuses what was never set in a list", async () => {
+    const { signals } = await open();
+    for (const options of [{}, { idempotent: true }])
+      expect(errorCodes(await signals.publishMany(new Array<Signal>(2), options))).to.deep.equal([
+        "ErrInvalidInput",
+        "ErrInvalidInput",
+      ]);
+  });
+
   it("waits for a server that restarts, and stores none twice", async () => {
     const opened = await open();
     await warm(opened, "back");
