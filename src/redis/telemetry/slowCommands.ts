@@ -1,6 +1,12 @@
 import type { SlowLines } from "../../telemetry/slowLines.js";
-import type { Operation } from "../operation.js";
 import { nameOf } from "./commandMetrics.js";
+
+/** A command, or several that are sent together. */
+export interface UnderWay {
+  readonly command: string;
+  /** By `performance.now()`. */
+  readonly startedAt: number;
+}
 
 /** The oldest commands are looked at so often in the time that counts as slow. */
 const LOOKS = 4;
@@ -10,12 +16,12 @@ const LOOKS = 4;
  * oldest now and then, in good time: to read the clock for each command would cost all of them.
  */
 export class SlowCommands {
-  readonly #old = new Set<Operation>();
+  readonly #old = new Set<UnderWay>();
   #looking: NodeJS.Timeout | undefined;
 
   /** `underWay`: in the order in which they began. */
   constructor(
-    private readonly underWay: ReadonlySet<Operation>,
+    private readonly underWay: ReadonlySet<UnderWay>,
     private readonly lines: SlowLines,
   ) {}
 
@@ -29,7 +35,7 @@ export class SlowCommands {
     clearInterval(this.#looking);
   }
 
-  over(operation: Operation, error: Error | undefined): void {
+  over(operation: UnderWay, error: Error | undefined): void {
     if (this.#old.size === 0 || !this.#old.delete(operation)) return;
     const ms = performance.now() - operation.startedAt;
     if (ms >= this.lines.thresholdMs) this.lines.tell(nameOf(operation.command), ms, error);
