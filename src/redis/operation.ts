@@ -8,6 +8,7 @@ import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
 import { type Interruption, interruptionError, REASONS, unknownError } from "./outcomeErrors.js";
 import type { Follower, SendOptions } from "./sendOptions.js";
 import type { CommandMetrics } from "./telemetry/commandMetrics.js";
+import type { UnderWay } from "./telemetry/slowCommands.js";
 import { type CommandOwner, TrackedCommand } from "./trackedCommand.js";
 
 /** What operations of one client share. */
@@ -17,6 +18,11 @@ export interface Ground {
   readonly config: RedisConfig;
   /** undefined: nobody measures. */
   readonly metrics: CommandMetrics | undefined;
+}
+
+/** A call that can be ended before its commands are answered. */
+export interface Interruptible extends UnderWay {
+  interrupt(reason: Interruption): void;
 }
 
 /** How one attempt failed: certainly not executed, or sent and never answered. */
@@ -34,7 +40,7 @@ const BYTES_PER_CHARACTER = 2;
  * Callbacks lead from step to step and timers run only while something is waited for: most commands are answered at once, and every
  * promise and timer more costs a share of the throughput.
  */
-export class Operation implements CommandOwner {
+export class Operation implements CommandOwner, Interruptible {
   /** By `performance.now()`. */
   readonly startedAt = performance.now();
   readonly #limiter: Limiter;
@@ -110,7 +116,8 @@ export class Operation implements CommandOwner {
   }
 
   #begin(): void {
-    const { signal, timeoutMs } = this.options;
+    const { signal, timeoutMs, placed = false } = this.options;
+    this.#inside = placed;
     if (signal?.aborted) {
       this.#fail(new OperationAbortedError(`${this.#name} was aborted before it began`));
       return;
@@ -120,7 +127,7 @@ export class Operation implements CommandOwner {
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
     if (timeoutMs !== undefined) this.#armDeadline();
-    if (this.#limiter.tryEnter(this.#weight)) this.#enter();
+    if (placed || this.#limiter.tryEnter(this.#weight)) this.#enter();
     else this.#queueUp();
   }
 
@@ -283,7 +290,7 @@ export class Operation implements CommandOwner {
 }
 
 /** About what the driver's copy of a command takes in memory, in bytes. */
-function weigh(args: readonly (string | number)[], text = ""): number {
+export function weigh(args: readonly (string | number)[], text = ""): number {
   let characters = text.length;
   for (const arg of args) if (typeof arg === "string") characters += arg.length;
   return COMMAND_BYTES + BYTES_PER_CHARACTER * characters;

@@ -22,6 +22,8 @@ export interface SendOptions {
   readonly text?: string | undefined;
   /** Goes out right behind the command, each time it is sent, and shares its place. */
   readonly follower?: Follower | undefined;
+  /** Whether its place is taken already, with its weight. */
+  readonly placed?: boolean;
   /** Bounds this command instead of the client's own limiter. */
   readonly limiter?: Limiter;
 }

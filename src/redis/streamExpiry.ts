@@ -42,9 +42,9 @@ export class StreamExpiry {
   }
 
   /** Whether the stream was given this expiry so lately that a push need not renew it, should the stream still be there. */
-  isFresh(key: string, ttlMs: number): boolean {
+  isFresh(key: string, ttlMs: number, now = performance.now()): boolean {
     const expiry = this.#expiries.get(key);
-    return expiry !== undefined && expiry.ttlMs === ttlMs && performance.now() < expiry.freshUntil;
+    return expiry !== undefined && expiry.ttlMs === ttlMs && now < expiry.freshUntil;
   }
 
   forget(key: string): void {

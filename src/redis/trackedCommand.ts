@@ -30,7 +30,7 @@ export class TrackedCommand extends Command {
   #outstanding = false;
   #withdrawn = false;
   #socket: Duplex | undefined;
-  readonly #awaited: Overdue<TrackedCommand>;
+  readonly #awaited: Overdue<Awaiting>;
 
   constructor(
     name: string,
@@ -98,20 +98,25 @@ export class TrackedCommand extends Command {
   }
 }
 
-/** Commands that await their reply, by how long they may; as many as there are timeouts in the configurations of this process. */
-const awaited = new Map<number, Overdue<TrackedCommand>>();
+/** What awaits replies, and gives its connection up when they have not come in time. */
+interface Awaiting {
+  drop(): void;
+}
 
-function awaitedFor(replyTimeoutMs: number): Overdue<TrackedCommand> {
+/** What awaits replies, by how long it may; as many as there are timeouts in the configurations of this process. */
+const awaited = new Map<number, Overdue<Awaiting>>();
+
+export function awaitedFor(replyTimeoutMs: number): Overdue<Awaiting> {
   let same = awaited.get(replyTimeoutMs);
   if (!same) {
-    same = new Overdue(replyTimeoutMs, (command) => command.drop());
+    same = new Overdue(replyTimeoutMs, (awaiting) => awaiting.drop());
     awaited.set(replyTimeoutMs, same);
   }
   return same;
 }
 
 /** Commands of one turn of the loop leave in one write: a system call for each costs more than all the rest. */
-function gatherWrites(socket: Duplex): void {
+export function gatherWrites(socket: Duplex): void {
   if (socket.writableCorked > 0) return;
   socket.cork();
   process.nextTick(() => socket.uncork());

@@ -4,6 +4,7 @@ import { checkMeetingId } from "../../ids.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { Tracer } from "../../telemetry/telemetry.js";
 import type { RedisClient } from "../client.js";
+import { countDown } from "../countDown.js";
 import { checkCallOptions } from "../input.js";
 import { withSharedSignal } from "../sharedSignal.js";
 import { type CallOptions, type PushOptions, StreamWriter } from "../streamWriter.js";
@@ -33,8 +34,14 @@ export interface PublishedSignal {
 /** What became of one signal of many. `not-stored` is certain and safe to publish again; of `unknown`, look for the request id first. */
 export type PublishOutcome =
   | ({ readonly status: "stored" } & PublishedSignal)
-  | { readonly status: "not-stored"; readonly error: DataError; readonly requestId?: string }
+  | NotStored
   | { readonly status: "unknown"; readonly error: PublishUnknownError; readonly requestId: string };
+
+interface NotStored {
+  readonly status: "not-stored";
+  readonly error: DataError;
+  readonly requestId?: string;
+}
 
 const MAX_SIGNALS = 10_000;
 /** So many signals of one call are under way at once, so that other callers get their turn. */
@@ -77,14 +84,13 @@ export class SignalPublisher {
   }
 
   async #publishAll(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
-    const deadline = options.timeoutMs && performance.now() + options.timeoutMs;
+    const left = countDown(options.timeoutMs);
     const atOnce = Math.min(MAX_AT_ONCE, this.#config.maxInFlight);
     const outcomes: PublishOutcome[] = [];
     for (let first = 0; first < inputs.length; first += atOnce) {
-      const left = deadline && { timeoutMs: Math.max(1, deadline - performance.now()) };
-      const bounded = left ? { ...options, ...left } : options;
-      const some = inputs.slice(first, first + atOnce).map((input) => this.#publishOne(input, bounded));
-      outcomes.push(...(await Promise.all(some)));
+      const some = [...inputs.slice(first, first + atOnce)];
+      const bounded = { ...options, ...left() };
+      outcomes.push(...(await (options.idempotent ? this.#storeEachOnce(some, bounded) : this.#store(some, bounded))));
     }
     return outcomes;
   }
@@ -114,24 +120,38 @@ export class SignalPublisher {
     return { ...(await this.#idempotent.append(signal, options)), requestId: signal.requestId };
   }
 
-  // Not async: what is awaited for each of many signals adds up.
-  #publishOne(input: Signal, options: PublishOptions): PublishOutcome | Promise<PublishOutcome> {
-    let signal: EncodedSignal;
+  async #store(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+    const prepared = inputs.map((input) => this.#prepareOrRefuse(input));
+    const signals = prepared.filter((signal) => "entry" in signal);
+    const entries = signals.map(({ meetingId, entry }) => ({ key: streamOf(meetingId), entry }));
+    const results = (await this.#writer.appendMany(entries, options)).values();
+    return prepared.map((signal) => {
+      if (!("entry" in signal)) return signal;
+      const { requestId } = signal;
+      const result = results.next().value as string | DataError;
+      return typeof result === "string" ? { status: "stored", entryId: result, requestId } : failure(result, requestId);
+    });
+  }
+
+  #storeEachOnce(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
+    const storing = inputs.map(async (input): Promise<PublishOutcome> => {
+      const signal = this.#prepareOrRefuse(input);
+      if (!("entry" in signal)) return signal;
+      const stored = this.#storeOnce(signal, options);
+      return stored.then(
+        (entry) => ({ status: "stored", ...entry }),
+        (error) => failure(error, signal.requestId),
+      );
+    });
+    return Promise.all(storing);
+  }
+
+  #prepareOrRefuse(input: Signal): EncodedSignal | NotStored {
     try {
-      signal = this.#prepare(input);
+      return this.#prepare(input);
     } catch (error) {
       return { status: "not-stored", error: error as DataError };
     }
-    const { requestId } = signal;
-    if (options.idempotent)
-      return this.#storeOnce(signal, options).then(
-        (stored) => ({ status: "stored", ...stored }),
-        (error) => failure(error, requestId),
-      );
-    return this.#append(signal, options).then(
-      (entryId) => ({ status: "stored", entryId, requestId }),
-      (error) => failure(error, requestId),
-    );
   }
 }
 
