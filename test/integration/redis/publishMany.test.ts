@@ -118,7 +118,7 @@ describe("Publishing many signals to one server, under faults", function () {
     await warm(opened, "large");
     const many = signalsOf("large", 12).map((signal, i) => ({
       ...signal,
-      payload: { userJoinedReason: "ₓé".repeat(1 + 5_000 * i) },
+      payload: { userJoinedReason: "ₓé".repeat(1 + 4_000 * i) },
     })) as Signal[];
     expect(statuses(await opened.signals.publishMany(many))).to.deep.equal(["stored"]);
     const read = (await opened.signals.read("large", { count: 100 })).slice(1);
