@@ -89,6 +89,7 @@ function waysOfMany({ signals, nodeOf }: PublishGround): Record<"ours" | "raw", 
   const inHundreds = async (send: (first: number) => Promise<unknown>) => {
     for (let first = 0; first < PER_ROUND; first += CALLERS) await send(first);
   };
+  // By connections of their own, whose owners are known beforehand: faster than ioredis' cluster client can do it.
   const raw = (first: number) => {
     const pipelines = new Map<unknown, Pipeline>();
     for (let i = first; i < first + CALLERS; i += 1) {

@@ -10,6 +10,9 @@ import { requestKeys, streamOf } from "./keys.js";
  * forgotten. KEYS: stream, latest, earlier; ARGV: request id, milliseconds to live, length, fields and values.
  * A node whose slot is on the move serves the script while it has all of the keys, so each is there from the first entry on: the empty
  * field is no request id.
+ *
+ * Not by XADD's own IDMP (Redis 8.6 and later): that forgets after a day or 10,000 ids at the latest, by default after 100 seconds or
+ * ids, and all at once when another program or the first publish of ours sets the bounds; and it does not tell a repeat from the first.
  */
 const SCRIPT = `
 local stream, latest, earlier = KEYS[1], KEYS[2], KEYS[3]

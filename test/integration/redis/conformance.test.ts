@@ -77,6 +77,18 @@ for (const mode of ["single", "cluster"] as const) {
         certificates?.remove();
       });
 
+      it("stores many signals at once, those of streams it knows in one go", async () => {
+        const many = Array.from({ length: 20 }, (_, i) => ({
+          ...join,
+          meetingId: `many-${i % 5}`,
+          requestId: `r/${i}`,
+        }));
+        // The first time their expiry is set one by one.
+        for (let round = 0; round < 2; round += 1)
+          for (const outcome of await opened.signals.publishMany(many)) expect(outcome.status).to.equal("stored");
+        expect(await target.call("XLEN", "room-stream:many-0")).to.equal(8);
+      });
+
       it("stores an entry and returns its id", async () => {
         const values = { text: "häl\nlo", number: -1.5, yes: true, big: 2n ** 63n, "": "", __proto__x: "x" };
         const id = await opened.redis.pushToStream("other", values);

@@ -113,6 +113,19 @@ describe("Publishing many signals to one server, under faults", function () {
     }
   });
 
+  it("stores large ones, as they are", async () => {
+    const opened = await open();
+    await warm(opened, "large");
+    const many = signalsOf("large", 12).map((signal, i) => ({
+      ...signal,
+      payload: { userJoinedReason: "ₓé".repeat(1 + 4_000 * i) },
+    })) as Signal[];
+    expect(statuses(await opened.signals.publishMany(many))).to.deep.equal(["stored"]);
+    const read = (await opened.signals.read("large", { count: 100 })).slice(1);
+    const payloadOf = (event: unknown) => (event as Signal).payload;
+    expect(read.map(payloadOf)).to.deep.equal(many.map(payloadOf));
+  });
+
   it("tells which the server refused for good", async () => {
     const opened = await open();
     await warm(opened, "good", "bad");
