@@ -2,6 +2,7 @@ import type { DriverError } from "../errors.js";
 import type { Instruments } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
 import { METRICS } from "../telemetry/metrics.js";
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 import { Throttle } from "../telemetry/throttle.js";
 import type { Driver } from "./connection.js";
 import { toDriverError } from "./driverErrors.js";
@@ -38,7 +39,8 @@ export class ConnectionLog {
   }
 
   watch(driver: Driver): void {
-    const failed = (error: unknown, node?: string) => this.#failed(driver, error, node);
+    // In nobody's name: what happens to a connection is told in the context of whoever's command met it.
+    const failed = (error: unknown, node?: string) => outsideOfCallers(() => this.#failed(driver, error, node));
     driver.on("error", failed);
     driver.on("node error", failed);
     driver.on("ready", () => {

@@ -2,6 +2,7 @@ import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { type DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Cancel, Limiter } from "../limiter.js";
+import { currentLogFields } from "../telemetry/logFields.js";
 import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
@@ -37,6 +38,7 @@ const BYTES_PER_CHARACTER = 2;
 export class Operation implements CommandOwner {
   /** By `performance.now()`. */
   readonly startedAt = performance.now();
+  readonly logFields = currentLogFields();
   readonly #limiter: Limiter;
   readonly #weight: number;
   #name: string;

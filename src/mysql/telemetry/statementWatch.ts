@@ -1,6 +1,6 @@
 import type { DataError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
-import { currentLogFields, type LogFields, withLogFields } from "../../telemetry/logFields.js";
+import { currentLogFields, inLogFields, type LogFields } from "../../telemetry/logFields.js";
 import { METRICS } from "../../telemetry/metrics.js";
 import type { SlowLines } from "../../telemetry/slowLines.js";
 import { errorType } from "./errorType.js";
@@ -43,8 +43,8 @@ export class StatementWatch {
     });
   }
 
-  #tell({ sql, operation, fields = {} }: SentStatement, ms: number, failure: DataError | undefined): void {
+  #tell({ sql, operation, fields }: SentStatement, ms: number, failure: DataError | undefined): void {
     const summary = statementSummary(sql);
-    withLogFields(fields, () => this.slow.tell(operation ? `${operation} ${summary}` : summary, ms, failure));
+    inLogFields(fields, () => this.slow.tell(operation ? `${operation} ${summary}` : summary, ms, failure));
   }
 }
