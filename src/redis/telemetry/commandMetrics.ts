@@ -21,7 +21,10 @@ export class CommandMetrics {
   /** Of commands that succeeded, by name. */
   readonly #attributes = new Map<string, Attributes>();
 
-  constructor(private readonly instruments: Instruments) {}
+  constructor(private readonly instruments: Instruments) {
+    // From the start, so that the first ones show as an increase.
+    instruments.count(METRICS.connectionTimeouts, POOL, 0);
+  }
 
   /** A command was answered or failed. `startedAt` is by `performance.now()`. */
   over(command: string, startedAt: number, error?: Error): void {
