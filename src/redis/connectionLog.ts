@@ -30,6 +30,8 @@ export class ConnectionLog {
   /** Stands in each line, if the client has a name. */
   readonly #client: { readonly client?: string };
   readonly #warnings = new Throttle();
+  /** Whether it is still to be told that it is connected: at the start, and after each trouble that was told. */
+  #awaited = true;
   readonly #instruments: Instruments;
 
   constructor({ logger, instruments }: ConnectionLogOptions, name: string | undefined) {
@@ -45,7 +47,8 @@ export class ConnectionLog {
     driver.on("node error", failed);
     driver.on("ready", () => {
       lastErrors.delete(driver);
-      this.#logger.info({ event: "redis.ready", ...this.#client }, "Redis is connected");
+      this.#logger[this.#awaited ? "info" : "debug"]({ event: "redis.ready", ...this.#client }, "Redis is connected");
+      this.#awaited = false;
     });
     driver.on("connecting", () =>
       this.#logger.debug({ event: "redis.connecting", ...this.#client }, "Connecting to Redis"),
@@ -72,6 +75,8 @@ export class ConnectionLog {
   }
 
   #warn(key: string, fields: object, message: string): void {
-    if (this.#warnings.allows(key)) this.#logger.warn({ ...fields, ...this.#client }, message);
+    if (!this.#warnings.allows(key)) return;
+    this.#awaited = true;
+    this.#logger.warn({ ...fields, ...this.#client }, message);
   }
 }
