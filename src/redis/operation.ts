@@ -173,6 +173,7 @@ export class Operation implements CommandOwner {
     this.#follower = follower;
     // Nobody may be waiting when it fails.
     this.#followed = follower.promise.catch(() => undefined);
+    this.ground.metrics?.time(follower);
     void this.#followed.then(() => this.#letGo());
     this.#transmit(follower);
   }
