@@ -98,7 +98,7 @@ export class GuardedPool {
       onClosed: () => this.#changes.emit("change"),
     });
     this.#use = new PoolWatch(instruments, logger, () => this.state);
-    this.#statements = new StatementWatch(instruments, new SlowLines(logger, "mysql", config.slowOperationMs));
+    this.#statements = new StatementWatch(instruments, new SlowLines(logger, "mysql", config.slowOperationMs), config);
   }
 
   /** The default deadline of a transaction, in milliseconds. */
