@@ -86,6 +86,8 @@ export function createContainer(config: DataConfig, options: ContainerOptions = 
   return new DataContainer(config, options);
 }
 
+/** A store that takes longer, in milliseconds, is shown as not ready in the metrics. */
+const READINESS_TIMEOUT_MS = 1_500;
 /** The share of a time limit that is kept for closing what does not close by itself. */
 const CLOSING_SHARE = 0.1;
 
@@ -203,7 +205,7 @@ class DataContainer implements Container {
     let timeLeft = opening();
     let stores: Stores | undefined;
     this.#state = "starting";
-    this.#instruments.gauge(METRICS.containerReady, () => [{ value: this.#state === "ready" ? 1 : 0 }]);
+    this.#instruments.gauge(METRICS.containerReady, async () => [{ value: (await this.#isReady()) ? 1 : 0 }]);
     try {
       await this.#stage("configuration", undefined, () => this.#reportNotices());
       const told = this.#told();
@@ -245,6 +247,17 @@ class DataContainer implements Container {
     for (const { level, variable, message } of this.#config.notices) {
       this.logger[level]({ event: "config.notice", variable }, `${variable}: ${message}`);
     }
+  }
+
+  /** Asks the stores as `health()` does, but is answered before a scrape gives the gauge up. */
+  async #isReady(): Promise<boolean> {
+    if (this.#state !== "ready") return false;
+    let ready = false;
+    const asked = this.health().then((health) => {
+      ready = health.ready;
+    });
+    await settledWithin([asked], READINESS_TIMEOUT_MS);
+    return ready;
   }
 
   /** Whom the stores tell what happens. */

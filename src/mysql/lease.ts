@@ -70,7 +70,7 @@ export class Lease {
     const refusal = this.#refusal(sql);
     if (refusal) throw refusal;
     const command = createRowStream(this.#connection, sql, values);
-    this.#inTurn(sql, () => pour(this.#connection, command, this.#begin(sql))).catch((error) =>
+    this.#traced(sql, () => pour(this.#connection, command, this.#begin(sql))).catch((error) =>
       emitFailure(command, error),
     );
     return command;
@@ -78,7 +78,7 @@ export class Lease {
 
   /** A statement of the transaction's own frame; goes through a sealed lease too. `check` has the last word before it. */
   async control(sql: string, check?: () => void): Promise<void> {
-    await this.#inTurn(sql, () => {
+    await this.#traced(sql, () => {
       check?.();
       return this.#send(sql);
     });
@@ -142,7 +142,12 @@ export class Lease {
   async #ask(sql: string, values: unknown): Promise<Answer> {
     const refusal = this.#refusal(sql);
     if (refusal) throw refusal;
-    return this.#inTurn(sql, () => this.#send(sql, values));
+    return this.#traced(sql, () => this.#send(sql, values));
+  }
+
+  #traced<T>(sql: string, run: () => Promise<T>): Promise<T> {
+    const { statements } = this.#options;
+    return statements.tracing ? statements.traced(sql, () => this.#inTurn(sql, run)) : this.#inTurn(sql, run);
   }
 
   /** One statement at a time: what waits behind a deadlock must not be sent, as each would commit on its own. */

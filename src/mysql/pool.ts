@@ -9,12 +9,13 @@ import { AcquireTimeoutError, type DataError } from "../errors.js";
 import { Limiter } from "../limiter.js";
 import type { Instruments } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 import { SlowLines } from "../telemetry/slowLines.js";
 import { toDataError } from "./driverErrors.js";
 import { Lease } from "./lease.js";
 import { CutError } from "./leaseErrors.js";
 import { closedError, refused } from "./poolErrors.js";
-import { outsideOfCallers, PoolSockets } from "./poolSockets.js";
+import { PoolSockets } from "./poolSockets.js";
 import { ConnectionWatch } from "./telemetry/connectionWatch.js";
 import { PoolWatch } from "./telemetry/poolWatch.js";
 import { StatementWatch } from "./telemetry/statementWatch.js";
@@ -97,7 +98,7 @@ export class GuardedPool {
       onClosed: () => this.#changes.emit("change"),
     });
     this.#use = new PoolWatch(instruments, logger, () => this.state);
-    this.#statements = new StatementWatch(instruments, new SlowLines(logger, "mysql", config.slowOperationMs));
+    this.#statements = new StatementWatch(instruments, new SlowLines(logger, "mysql", config.slowOperationMs), config);
   }
 
   /** The default deadline of a transaction, in milliseconds. */

@@ -1,9 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { connect, type Socket } from "node:net";
 import type { MysqlConfig } from "../config/types.js";
-
-/** A socket outlives the caller for whom it was opened, whose log fields and span are not its own. */
-export const outsideOfCallers = AsyncLocalStorage.snapshot();
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 
 /** The sockets of a pool, ours, so that those still connecting can be closed too. */
 export class PoolSockets {

@@ -4,6 +4,7 @@ import { readAuthority } from "../config/authorityFile.js";
 import { readCredentials } from "../config/secretFile.js";
 import type { RedisConfig, TlsConfig } from "../config/types.js";
 import type { Logger } from "../telemetry/logger.js";
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 import { ConnectionLog, type ConnectionLogOptions } from "./connectionLog.js";
 
 /** ioredis' client, of either mode. */
@@ -51,6 +52,7 @@ function createDriver(
 ): Driver {
   if (config.mode === "single") return createNode(config, shared, log, config.addresses[0] as NodeAddress);
   const cluster = new Cluster([...config.addresses], { ...clusterOptions(config, shared), ...extra });
+  connectOutside(cluster);
   cluster.on("+node", (node: Redis) => watchNode(node, config));
   new ConnectionLog(log, config.name).watch(cluster);
   return cluster;
@@ -127,6 +129,7 @@ function tlsOptions({ caFile, verify }: TlsConfig): ConnectionOptions {
 
 /** What ioredis leaves out, for each connection. */
 function watchNode(node: Redis, config: RedisConfig): void {
+  connectOutside(node);
   // ioredis' connectTimeout ends with the TCP (or TLS) handshake; a frozen server then leaves AUTH and INFO unanswered for ever.
   let timer: NodeJS.Timeout | undefined;
   const drop = () => node.stream.destroy(new Error("The server accepted the connection but did not answer"));
@@ -152,6 +155,12 @@ function watchNode(node: Redis, config: RedisConfig): void {
     sent.catch(() => undefined);
     return sent;
   };
+}
+
+/** ioredis connects when a command needs it, and its sockets and timers would go on in the context of whoever sent that. */
+function connectOutside(driver: Driver): void {
+  const connect = driver.connect.bind(driver);
+  driver.connect = () => outsideOfCallers(() => connect());
 }
 
 /**

@@ -2,6 +2,7 @@ import type { DriverError } from "../errors.js";
 import type { Instruments } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
 import { METRICS } from "../telemetry/metrics.js";
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 import { Throttle } from "../telemetry/throttle.js";
 import type { Driver } from "./connection.js";
 import { toDriverError } from "./driverErrors.js";
@@ -29,6 +30,8 @@ export class ConnectionLog {
   /** Stands in each line, if the client has a name. */
   readonly #client: { readonly client?: string };
   readonly #warnings = new Throttle();
+  /** Whether it is still to be told that it is connected: at the start, and after each trouble that was told. */
+  #awaited = true;
   readonly #instruments: Instruments;
 
   constructor({ logger, instruments }: ConnectionLogOptions, name: string | undefined) {
@@ -38,12 +41,14 @@ export class ConnectionLog {
   }
 
   watch(driver: Driver): void {
-    const failed = (error: unknown, node?: string) => this.#failed(driver, error, node);
+    // In nobody's name: what happens to a connection is told in the context of whoever's command met it.
+    const failed = (error: unknown, node?: string) => outsideOfCallers(() => this.#failed(driver, error, node));
     driver.on("error", failed);
     driver.on("node error", failed);
     driver.on("ready", () => {
       lastErrors.delete(driver);
-      this.#logger.info({ event: "redis.ready", ...this.#client }, "Redis is connected");
+      this.#logger[this.#awaited ? "info" : "debug"]({ event: "redis.ready", ...this.#client }, "Redis is connected");
+      this.#awaited = false;
     });
     driver.on("connecting", () =>
       this.#logger.debug({ event: "redis.connecting", ...this.#client }, "Connecting to Redis"),
@@ -70,6 +75,8 @@ export class ConnectionLog {
   }
 
   #warn(key: string, fields: object, message: string): void {
-    if (this.#warnings.allows(key)) this.#logger.warn({ ...fields, ...this.#client }, message);
+    if (!this.#warnings.allows(key)) return;
+    this.#awaited = true;
+    this.#logger.warn({ ...fields, ...this.#client }, message);
   }
 }

@@ -2,6 +2,7 @@ import { Cluster } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { type DriverError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Cancel, Limiter } from "../limiter.js";
+import { currentLogFields } from "../telemetry/logFields.js";
 import type { Driver } from "./connection.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
@@ -43,6 +44,7 @@ const BYTES_PER_CHARACTER = 2;
 export class Operation implements CommandOwner, Interruptible {
   /** By `performance.now()`. */
   readonly startedAt = performance.now();
+  readonly logFields = currentLogFields();
   readonly #limiter: Limiter;
   readonly #weight: number;
   #name: string;
@@ -178,6 +180,7 @@ export class Operation implements CommandOwner, Interruptible {
     this.#follower = follower;
     // Nobody may be waiting when it fails.
     this.#followed = follower.promise.catch(() => undefined);
+    this.ground.metrics?.time(follower);
     void this.#followed.then(() => this.#letGo());
     this.#transmit(follower);
   }

@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster, type Redis } from "ioredis";
 import type { RedisConfig } from "../config/types.js";
 import { BackpressureError, DeadlineExceededError, OperationAbortedError, RedisCommandError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
+import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
 import { closeDriver, type Driver, type DriverFactory, subscribers } from "./connection.js";
 import { isServerError, toDriverError } from "./driverErrors.js";
 import { TrackedCommand } from "./trackedCommand.js";
@@ -52,9 +54,9 @@ export class Subscriptions {
     if (signal?.aborted) throw new OperationAbortedError("SUBSCRIBE was aborted before it began");
     if (this.#unconfirmed >= this.config.maxWaiting)
       throw new BackpressureError(`${this.#unconfirmed} subscriptions wait to be confirmed; check that Redis answers`);
-    this.#driver ??= this.#open(sharded);
+    this.#driver ??= outsideOfCallers(() => this.#open(sharded));
     // A handler that subscribes twice is called twice, and each subscription is closed by itself.
-    const own: MessageHandler = (message) => handler(message);
+    const own = AsyncLocalStorage.bind<MessageHandler>((message) => handler(message));
     const entry = this.#channels.get(channel) ?? { handlers: new Set(), confirmed: false, given: false };
     entry.handlers.add(own);
     this.#channels.set(channel, entry);

@@ -7,6 +7,12 @@ import type { GaugeReader, Sample } from "./telemetry.js";
 /** Most scrapers give up after ten seconds. */
 const READ_TIMEOUT_MS = 2_000;
 
+const TOGETHER: Readonly<Record<Gauge["together"], (one: number, other: number) => number>> = {
+  sum: (one, other) => one + other,
+  max: Math.max,
+  min: Math.min,
+};
+
 /** The readers of one gauge, of one container or of several. */
 export class GaugeReaders {
   readonly #gauge: Gauge;
@@ -24,17 +30,18 @@ export class GaugeReaders {
   }
 
   /**
-   * What all show that answer within two seconds; the others show nothing. Values of the same attributes are summed, but of durations
-   * the longest is taken.
+   * What all show that answer within two seconds; the others show nothing. Values of the same attributes are taken together as the
+   * gauge says.
    */
   async samples(): Promise<readonly Series<{ value: number }>[]> {
-    const table = new SeriesTable(this.#gauge.attributes, () => ({ value: 0 }));
+    const { attributes: keys, together } = this.#gauge;
+    const table = new SeriesTable(keys, (): { value: number | undefined } => ({ value: undefined }));
     const read = await Promise.all([...this.#readings].map((reading) => reading.samples()));
     for (const { value, attributes = {} } of read.flat()) {
       const shown = table.of(attributes);
-      shown.value = this.#gauge.unit === "s" ? Math.max(shown.value, value) : shown.value + value;
+      shown.value = shown.value === undefined ? value : TOGETHER[together](shown.value, value);
     }
-    return table.all;
+    return table.all as readonly Series<{ value: number }>[];
   }
 }
 

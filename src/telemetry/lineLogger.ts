@@ -10,12 +10,17 @@ const wrapped = new WeakSet<Logger>();
 
 /**
  * `logger`, given what is one line however it writes it: line breaks and control characters in messages and fields are escaped,
- * since servers and callers choose some of them. Each line carries the fields of `withLogFields`.
+ * since servers and callers choose some of them. Each line carries the fields of `withLogFields`. A line that `logger` throws at is lost.
  */
 export function lineLogger(logger: Logger): Logger {
   if (wrapped.has(logger)) return logger;
-  const write = (level: keyof Logger) => (fields: object, message: string) =>
-    logger[level](printable({ ...currentLogFields(), ...fields }, MAX_DEPTH) as object, escaped(message));
+  const write = (level: keyof Logger) => (fields: object, message: string) => {
+    try {
+      logger[level](printable({ ...currentLogFields(), ...fields }, MAX_DEPTH) as object, escaped(message));
+    } catch {
+      // A logger may have been closed before us: what the line is about goes on, and a socket's listener must not end the process.
+    }
+  };
   const lines: Logger = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   wrapped.add(lines);
   return lines;

@@ -13,6 +13,11 @@ export function withLogFields<T>(fields: LogFields, work: () => T): T {
   return fieldsOfWork.run({ ...fieldsOfWork.getStore(), ...fields }, work);
 }
 
+/** Runs `work`, whose lines carry `fields` and no others: for who was called back for somebody else. */
+export function inLogFields<T>(fields: LogFields | undefined, work: () => T): T {
+  return fieldsOfWork.run(fields ?? {}, work);
+}
+
 /** What is being worked for now. Drivers call back without it, so who logs later takes it along. */
 export function currentLogFields(): LogFields | undefined {
   return fieldsOfWork.getStore();

@@ -22,6 +22,8 @@ export interface Histogram extends MetricDefinition {
 }
 export interface Gauge extends MetricDefinition {
   readonly kind: "gauge";
+  /** What several containers of a process show together, of the same attributes. */
+  readonly together: "sum" | "max" | "min";
 }
 
 /** In seconds: from a local round trip up to the longest default deadline. */
@@ -43,13 +45,13 @@ const seconds = (name: string, description: string, attributes: Attributes = [])
   attributes,
   buckets: SECONDS,
 });
-const gauge = (name: string, unit: string, description: string, attributes: Attributes = []): Gauge => ({
-  kind: "gauge",
-  name,
-  unit,
-  description,
-  attributes,
-});
+const gauge = (
+  name: string,
+  unit: string,
+  description: string,
+  attributes: Attributes = [],
+  together: Gauge["together"] = "sum",
+): Gauge => ({ kind: "gauge", name, unit, description, attributes, together });
 
 const STORE = "db.system.name";
 const POOL = "db.client.connection.pool.name";
@@ -114,6 +116,8 @@ export const METRICS = {
     "doordarshan.signals.lag.duration",
     "s",
     "Age of the oldest of them by this process's clock; 0 when there is none",
+    [],
+    "max",
   ),
   signalsPending: gauge(
     "doordarshan.signals.pending",
@@ -122,17 +126,29 @@ export const METRICS = {
   ),
   deadLetters: counter("doordarshan.signals.dead_letters", "{entry}", "Entries given up by this process's consumers"),
 
-  containerStart: gauge("doordarshan.container.start.duration", "s", "How long the last start took"),
-  containerReady: gauge("doordarshan.container.ready", "{container}", "1 while the data layer is ready"),
+  containerStart: gauge("doordarshan.container.start.duration", "s", "How long the last start took", [], "max"),
+  containerReady: gauge(
+    "doordarshan.container.ready",
+    "{container}",
+    "1 while the data layer is ready, as health() says; 0 also while a store does not answer; not there when it is stopped or its start has failed",
+    [],
+    "min",
+  ),
 
-  fleetContainers: gauge("doordarshan.fleet.containers", "{container}", "Media nodes with a recent heartbeat", [
-    "tenant",
-  ]),
+  // Containers of a process mostly have one database.
+  fleetContainers: gauge(
+    "doordarshan.fleet.containers",
+    "{container}",
+    "Media nodes with a recent heartbeat; 0 for an hour after a tenant's last one has died",
+    ["tenant"],
+    "max",
+  ),
   fleetCapacity: gauge(
     "doordarshan.fleet.capacity",
     "{stream}",
     "What these nodes may carry (`limit`), carry (`used`) and have promised (`reserved`, the only one by role)",
     ["tenant", "role", "state"],
+    "max",
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

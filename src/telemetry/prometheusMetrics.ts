@@ -24,7 +24,8 @@ abstract class PrometheusMetric {
   name: string;
   readonly help: string;
   abstract readonly type: string;
-  readonly aggregator = "sum";
+  /** How a register of several processes takes their values together. */
+  readonly aggregator: Gauge["together"] = "sum";
 
   constructor(definition: MetricDefinition) {
     this.name = prometheusName(definition);
@@ -108,10 +109,12 @@ export class HistogramMetric extends PrometheusMetric {
 
 export class GaugeMetric extends PrometheusMetric {
   readonly type = "gauge";
+  override readonly aggregator: Gauge["together"];
   readonly #readers: GaugeReaders;
 
   constructor(definition: Gauge) {
     super(definition);
+    this.aggregator = definition.together;
     this.#readers = new GaugeReaders(definition);
   }
 

@@ -2,6 +2,7 @@ import { DataError, oneLine } from "../../errors.js";
 import type { DataSource } from "../../mysql/dataSource.js";
 import { inspectMysql, type MysqlInspection } from "../../mysql/inspection.js";
 import { type PoolState, poolOf } from "../../mysql/pool.js";
+import { asOperation } from "../../mysql/telemetry/operations.js";
 import type { RedisClient, RedisClientState } from "../../redis/client.js";
 import type { RedisInspection } from "../../redis/inspection.js";
 
@@ -82,7 +83,7 @@ export function unasked(error: string): Answers & { mysql: { pool: undefined }; 
 
 async function askBoth({ dataSource, redisClient }: HealthStores): Promise<Answers> {
   const [mysql, redis] = await Promise.all([
-    timed(() => inspectMysql(dataSource, INSPECTION_TIMEOUT_MS)),
+    timed(() => asOperation("container.health", () => inspectMysql(dataSource, INSPECTION_TIMEOUT_MS))),
     timed(() => redisClient.inspect(INSPECTION_TIMEOUT_MS)),
   ]);
   return { mysql, redis };

@@ -10,8 +10,8 @@ import { POOL } from "./poolName.js";
 /** Tells and counts what happens to the connections of a pool. */
 export class ConnectionWatch {
   readonly #throttle = new Throttle();
-  /** Whether the last one opened, and none was lost since. */
-  #up = false;
+  /** Whether it is still to be told that there is a connection: at the start, and after each trouble that was told. */
+  #awaited = true;
   #opened = 0;
   #failed = 0;
   #lost = 0;
@@ -38,17 +38,19 @@ export class ConnectionWatch {
     this.#opened += 1;
     this.instruments.record(METRICS.connectionCreate, ms / 1_000, POOL);
     const fields = { event: "mysql.connected", server: this.#server, ms: Math.round(ms) };
-    this.logger[this.#up ? "debug" : "info"](fields, "MySQL is connected");
-    this.#up = true;
+    this.logger[this.#awaited ? "info" : "debug"](fields, "MySQL is connected");
+    this.#awaited = false;
   }
 
   /** No connection could be made. */
   failed(error: DataError): void {
     this.#failed += 1;
     const code = this.#count(error);
-    if (!this.#throttle.allows(`failed ${code}`)) return;
-    const fields = { event: "mysql.error", server: this.#server, code };
-    this.logger.warn(fields, `MySQL cannot be connected to: ${error.message}`);
+    this.#warn(
+      `failed ${code}`,
+      { event: "mysql.error", server: this.#server, code },
+      `MySQL cannot be connected to: ${error.message}`,
+    );
   }
 
   /** A connection broke; if it was in use, whoever used it is told. */
@@ -56,12 +58,16 @@ export class ConnectionWatch {
     this.#lost += 1;
     const code = this.#count(error);
     if (!idle) this.logger.debug({ event: "mysql.lost", code }, `A connection in use failed: ${error.message}`);
-    else if (this.#throttle.allows("idle"))
-      this.logger.warn({ event: "mysql.idle", code }, `An idle connection failed: ${error.message}`);
+    else this.#warn("idle", { event: "mysql.idle", code }, `An idle connection failed: ${error.message}`);
+  }
+
+  #warn(key: string, fields: object, message: string): void {
+    if (!this.#throttle.allows(key)) return;
+    this.#awaited = true;
+    this.logger.warn(fields, message);
   }
 
   #count(error: DataError): string {
-    this.#up = false;
     const type = errorType(error);
     this.instruments.count(METRICS.connectionErrors, { "db.system.name": "mysql", "error.type": type });
     return type;

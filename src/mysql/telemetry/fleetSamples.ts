@@ -1,6 +1,6 @@
 import type { Sample } from "../../telemetry/telemetry.js";
 import type { Lease } from "../lease.js";
-import { isAlive } from "../repositories/clock.js";
+import { isAlive, NOW_NS } from "../repositories/clock.js";
 
 /** So many tenants have samples of their own, those with the most media nodes; the rest are added up. */
 const MAX_TENANTS = 100;
@@ -11,8 +11,10 @@ export interface FleetSamples {
   readonly capacity: readonly Sample[];
 }
 
-const CONTAINERS = `SELECT h.tenant, COUNT(*) AS amount FROM container_heartbeat h
-  WHERE ${isAlive("h")} GROUP BY h.tenant ORDER BY amount DESC, h.tenant`;
+/** So long a tenant without a live node is shown with 0, in nanoseconds: what is not shown at all raises no alarm. */
+const REMEMBERED_NS = "3600000000000";
+const CONTAINERS = `SELECT h.tenant, COUNT(CASE WHEN ${isAlive("h")} THEN 1 END) AS amount FROM container_heartbeat h
+  WHERE h.heartbeat > ${NOW_NS} - ${REMEMBERED_NS} GROUP BY h.tenant ORDER BY amount DESC, h.tenant`;
 /** What is kept for placement: to sum up all routers would cost more than a metric may. */
 const LOADS = `SELECT h.tenant, SUM(w.capacity) AS capacity, SUM(w.used) AS used
   FROM container_heartbeat h JOIN worker_load w ON w.container_id = h.container_id
@@ -35,7 +37,7 @@ interface ReservedRow extends ContainersRow {
   readonly role: string;
 }
 
-/** Live media nodes, and what they may carry, carry and have promised, by tenant. */
+/** Live media nodes, 0 where the last one died within the hour, and what they may carry, carry and have promised, by tenant. */
 export async function readFleet(lease: Lease): Promise<FleetSamples> {
   const ask = async <Row>(sql: string) => (await lease.promise().query(sql))[0] as Row[];
   const containers = await ask<ContainersRow>(CONTAINERS);

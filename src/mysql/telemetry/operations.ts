@@ -47,7 +47,8 @@ export class Operations {
   }
 }
 
-function placeOf({ address, database }: MysqlConfig): SpanOptions["attributes"] {
+/** Where the database is, as spans say it. */
+export function placeOf({ address, database }: MysqlConfig): SpanOptions["attributes"] {
   const server =
     "socketPath" in address
       ? { "server.address": address.socketPath }

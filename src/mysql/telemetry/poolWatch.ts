@@ -27,6 +27,8 @@ export class PoolWatch {
   /** Shows the pool in the gauges until `end`. */
   begin(): void {
     if (this.#hide.length > 0) return;
+    // From the start, so that the first ones show as an increase.
+    this.instruments.count(METRICS.connectionTimeouts, POOL, 0);
     const telling = setInterval(() => this.#tellUse(), TELL_EVERY_MS).unref();
     this.#hide = [
       () => clearInterval(telling),

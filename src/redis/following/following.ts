@@ -1,6 +1,7 @@
 import type { RedisConfig } from "../../config/types.js";
 import { ClientNilError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
+import { outsideOfCallers } from "../../telemetry/outsideOfCallers.js";
 import type { DriverFactory } from "../connection.js";
 import type { CommandMetrics } from "../telemetry/commandMetrics.js";
 import { FollowedNode } from "./node.js";
@@ -43,6 +44,10 @@ export class Following {
    */
   follow(reader: StreamReader): Follower {
     if (this.#closed) throw new ClientNilError("redis", "stopped");
+    return outsideOfCallers(() => this.#follow(reader));
+  }
+
+  #follow(reader: StreamReader): Follower {
     this.#begin();
     const room = this.#roomOf(reader.stream);
     const follower = new Follower(room, reader);

@@ -1,6 +1,7 @@
 import type { RedisConfig } from "../../config/types.js";
 import { RedisCommandError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
+import { Throttle } from "../../telemetry/throttle.js";
 import type { DriverFactory } from "../connection.js";
 import { isConnectionClosed, isServerError, isTemporary, toDriverError } from "../driverErrors.js";
 import type { CommandMetrics } from "../telemetry/commandMetrics.js";
@@ -36,6 +37,7 @@ export class FollowedNode {
   /** Whose turn it is next, and why. */
   readonly #due = new Map<Follower, Occasion>();
   readonly #probing: NodeJS.Timeout;
+  readonly #warnings = new Throttle();
   #inFlight = 0;
   #scheduled = false;
   #closed = false;
@@ -161,6 +163,8 @@ export class FollowedNode {
 
   #refused(follower: Follower, error: RedisCommandError): void {
     follower.reader.refused?.(error);
+    // What one stream is refused, all are, as a rule.
+    if (!this.#warnings.allows(error.command)) return;
     this.dependencies.logger.warn(
       { event: "redis.follow", stream: follower.room.stream, command: error.command },
       `A followed stream cannot be read; it is tried again with the next sweep: ${error.message}`,

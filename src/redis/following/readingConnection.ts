@@ -1,6 +1,5 @@
 import { Command, type Redis } from "ioredis";
 import { closeDriver } from "../connection.js";
-import { toDriverError } from "../driverErrors.js";
 import { ping } from "../subscriptions.js";
 import type { CommandMetrics } from "../telemetry/commandMetrics.js";
 import type { Ask, Room } from "./room.js";
@@ -54,7 +53,7 @@ export class ReadingConnection {
     // Its silence is noticed by the probe behind it; a timer for each read would cost more than the read.
     const sent = new Command(command, [...args], { replyEncoding: "utf8" });
     this.connection.sendCommand(sent);
-    if (this.#metrics) measure(this.#metrics, sent);
+    this.#metrics?.time(sent);
     return sent.promise;
   };
 
@@ -78,12 +77,4 @@ export class ReadingConnection {
     this.#shared?.set(key, reply);
     return reply;
   }
-}
-
-function measure(metrics: CommandMetrics, { name, promise }: Command): void {
-  const startedAt = performance.now();
-  promise.then(
-    () => metrics.over(name, startedAt),
-    (error: unknown) => metrics.over(name, startedAt, toDriverError(error)),
-  );
 }

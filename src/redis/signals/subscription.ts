@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { RedisConfig } from "../../config/types.js";
 import { ClientNilError, InvalidInputError, OperationAbortedError } from "../../errors.js";
 import type { Logger } from "../../telemetry/logger.js";
@@ -84,6 +85,7 @@ class OpenSubscription implements SignalIterator {
   /** Rooms whose events are being handled. */
   readonly #handling = new Set<RoomReader>();
   readonly #forget: () => void;
+  readonly #inSubscribersContext = AsyncLocalStorage.snapshot();
   #closed = false;
 
   constructor(
@@ -157,8 +159,9 @@ class OpenSubscription implements SignalIterator {
   }
 
   #onEvents(room: RoomReader): void {
-    if (this.options.handler) {
-      if (!this.#handling.has(room)) void this.#handle(room, this.options.handler);
+    const { handler } = this.options;
+    if (handler) {
+      if (!this.#handling.has(room)) void this.#inSubscribersContext(() => this.#handle(room, handler));
       return;
     }
     this.#ready.add(room);

@@ -1,7 +1,9 @@
+import type { Command } from "ioredis";
 import { BackpressureError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import { METRICS } from "../../telemetry/metrics.js";
 import type { Attributes } from "../../telemetry/telemetry.js";
+import { toDriverError } from "../driverErrors.js";
 import { errorType } from "./errorTypes.js";
 
 /** Commands that have a name of their own in metrics; all others are `other`. */
@@ -21,13 +23,25 @@ export class CommandMetrics {
   /** Of commands that succeeded, by name. */
   readonly #attributes = new Map<string, Attributes>();
 
-  constructor(private readonly instruments: Instruments) {}
+  constructor(private readonly instruments: Instruments) {
+    // From the start, so that the first ones show as an increase.
+    instruments.count(METRICS.connectionTimeouts, POOL, 0);
+  }
 
   /** A command was answered or failed. `startedAt` is by `performance.now()`. */
   over(command: string, startedAt: number, error?: Error): void {
     const seconds = (performance.now() - startedAt) / 1_000;
     this.instruments.record(METRICS.operationDuration, seconds, this.#attributesOf(command, error));
     if (error instanceof BackpressureError) this.instruments.count(METRICS.connectionTimeouts, POOL);
+  }
+
+  /** Times a command that was sent just now and is no operation of its own. */
+  time({ name, promise }: Pick<Command, "name" | "promise">): void {
+    const startedAt = performance.now();
+    promise.then(
+      () => this.over(name, startedAt),
+      (error: unknown) => this.over(name, startedAt, toDriverError(error)),
+    );
   }
 
   /** A server has refused a command with this error; it may be redirected. */

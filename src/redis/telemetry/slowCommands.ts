@@ -1,3 +1,4 @@
+import { inLogFields, type LogFields } from "../../telemetry/logFields.js";
 import type { SlowLines } from "../../telemetry/slowLines.js";
 import { nameOf } from "./commandMetrics.js";
 
@@ -6,6 +7,8 @@ export interface UnderWay {
   readonly command: string;
   /** By `performance.now()`. */
   readonly startedAt: number;
+  /** Of who sent it: whoever makes place for it, or notices its silence, calls back in another context. */
+  readonly logFields: LogFields | undefined;
 }
 
 /** The oldest commands are looked at so often in the time that counts as slow. */
@@ -38,7 +41,8 @@ export class SlowCommands {
   over(operation: UnderWay, error: Error | undefined): void {
     if (this.#old.size === 0 || !this.#old.delete(operation)) return;
     const ms = performance.now() - operation.startedAt;
-    if (ms >= this.lines.thresholdMs) this.lines.tell(nameOf(operation.command), ms, error);
+    if (ms < this.lines.thresholdMs) return;
+    inLogFields(operation.logFields, () => this.lines.tell(nameOf(operation.command), ms, error));
   }
 
   #look(): void {

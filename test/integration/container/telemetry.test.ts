@@ -59,9 +59,12 @@ describe("a container's telemetry", function () {
       ["acme", "b"],
       ["beta", "c"],
       ["gone", "d"],
+      ["dead", "e"],
     ] as const)
       await fleet.registerContainer(node(tenant, id));
     await container.dataSource.query("UPDATE container_heartbeat SET heartbeat = 1 WHERE container_id = 'd'");
+    const minuteAgo = "UPDATE container_heartbeat SET heartbeat = heartbeat - 60000000000 WHERE container_id = 'e'";
+    await container.dataSource.query(minuteAgo);
     const routers = [
       { routerId: "r1", workerId: "c1", producerCapacity: 10 },
       { routerId: "r2", workerId: "c2", consumerCapacity: 20 },
@@ -85,6 +88,14 @@ describe("a container's telemetry", function () {
     expect(await shown(METRICS.containerReady)).to.deep.equal([{ value: 1 }]);
   });
 
+  it("shows that it is not ready while a store does not answer, before a scrape gives up", async () => {
+    await make().start();
+    await mysql.pause();
+    const began = performance.now();
+    expect(await shown(METRICS.containerReady)).to.deep.equal([{ value: 0 }]);
+    expect(performance.now() - began).to.be.below(2_000);
+  });
+
   it("leaves no gauge behind when the start fails", async () => {
     await make({ MYSQL_PASSWORD: "wrong" })
       .start()
@@ -100,6 +111,7 @@ describe("a container's telemetry", function () {
     expect(containers).to.have.deep.members([
       { value: 2, attributes: { tenant: "acme" } },
       { value: 1, attributes: { tenant: "beta" } },
+      { value: 0, attributes: { tenant: "dead" } },
     ]);
     expect(capacity).to.have.deep.members([
       { value: 2_000, attributes: { tenant: "acme", state: "limit" } },

@@ -82,6 +82,28 @@ describe("Subscriptions of a Redis user with few rights", function () {
     expect(warnings(client)[0]?.message).to.match(/REDIS_FOLLOW_ENABLE_NOTIFICATIONS is false/);
   });
 
+  it("says once that streams cannot be read any more, however many are followed", async () => {
+    const client = await open("plain", 50);
+    const meetings = Array.from({ length: 30 }, (_, i) => `n${i}`);
+    const subscription = await client.signals.subscribe(meetings, { from: "start" });
+    const follows = () => warnings(client).filter(({ fields }) => "event" in fields && fields.event === "redis.follow");
+    const refused = async () => {
+      const stats = String(await server.call("INFO", "commandstats"));
+      return Number(/^cmdstat_xrange:.*rejected_calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+    };
+    await server.call("ACL", "SETUSER", "plain", "-xrange");
+    try {
+      const before = await refused();
+      while ((await refused()) < before + 3 * meetings.length) await new Promise(setImmediate);
+      // Two are told where it took more than ten seconds.
+      expect(follows().length).to.be.within(1, 2);
+    } finally {
+      await server.call("ACL", "SETUSER", "plain", "+xrange");
+    }
+    const { entryId } = await client.signals.publish(joined("n7", "again"));
+    expect((await subscription.next()).value).to.include({ kind: "signal", entryId });
+  });
+
   it("says what is missing where it may not subscribe at all", async () => {
     const client = await open("deaf", 50);
     const error = await rejection(client.signals.subscribe("m"));

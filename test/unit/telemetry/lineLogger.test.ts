@@ -17,6 +17,15 @@ function lines(write: (logger: ReturnType<typeof lineLogger>) => void) {
 }
 
 describe("lineLogger", () => {
+  it("goes on when the logger throws, as one does that was closed", () => {
+    const closed = () => {
+      throw new Error("the worker has exited");
+    };
+    const logger = lineLogger({ debug: closed, info: closed, warn: closed, error: closed });
+    for (const level of ["debug", "info", "warn", "error"] as const)
+      expect(() => logger[level]({ event: "test" }, "a line")).not.to.throw();
+  });
+
   it("escapes what could end a line or steer a terminal, in message, fields and names of fields", () => {
     const [line] = lines((logger) => logger.warn({ event: "x", id: ATTACK, [ATTACK]: 1, list: [{ ATTACK }] }, ATTACK));
     expect(line).to.deep.equal({

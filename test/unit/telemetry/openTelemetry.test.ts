@@ -100,17 +100,14 @@ describe("openTelemetry()'s metrics", () => {
     const second = new Instruments([openTelemetry({ meterProvider })]);
     instruments.count(METRICS.redisFailovers);
     second.count(METRICS.redisFailovers);
-    const fleet = (value: number) => [{ value, attributes: { tenant: "acme", containerId: "c1" } }];
-    const remove = instruments.gauge(METRICS.fleetContainers, () => fleet(2));
-    second.gauge(METRICS.fleetContainers, async () => fleet(3));
+    const pool = { "db.client.connection.pool.name": "mysql" };
+    const waiting = (value: number) => [{ value, attributes: { ...pool, containerId: "c1" } }];
+    const remove = instruments.gauge(METRICS.connectionsWaiting, () => waiting(2));
+    second.gauge(METRICS.connectionsWaiting, async () => waiting(3));
     expect(await pointsOf("doordarshan.redis.failovers")).to.deep.equal([{ attributes: {}, value: 2 }]);
-    expect(await pointsOf("doordarshan.fleet.containers")).to.deep.equal([
-      { attributes: { tenant: "acme" }, value: 5 },
-    ]);
+    expect(await pointsOf("db.client.connection.pending_requests")).to.deep.equal([{ attributes: pool, value: 5 }]);
     remove();
-    expect(await pointsOf("doordarshan.fleet.containers")).to.deep.equal([
-      { attributes: { tenant: "acme" }, value: 3 },
-    ]);
+    expect(await pointsOf("db.client.connection.pending_requests")).to.deep.equal([{ attributes: pool, value: 3 }]);
   });
 
   it("leave out a gauge that fails, and tell the others", async () => {

@@ -133,6 +133,22 @@ describe("prometheus()", () => {
     expect(await linesOf(register, "db_client_connection_count")).to.deep.equal([]);
   });
 
+  it("shows once what several containers share, and that they are ready when all are", async () => {
+    const second = new Instruments([prometheus({ register })]);
+    for (const [place, { gauge }] of [instruments, second]
+      .map((each) => ({ gauge: each.gauge.bind(each) }))
+      .entries()) {
+      gauge(METRICS.fleetContainers, () => [{ value: 3 - place, attributes: { tenant: "acme" } }]);
+      gauge(METRICS.fleetCapacity, () => [{ value: -5 * (place + 1), attributes: { state: "used" } }]);
+      gauge(METRICS.containerReady, () => [{ value: place }]);
+    }
+    expect(await linesOf(register, "doordarshan_fleet")).to.deep.equal([
+      'doordarshan_fleet_containers{tenant="acme"} 3',
+      'doordarshan_fleet_capacity{state="used"} -5',
+    ]);
+    expect(await linesOf(register, "doordarshan_container_ready")).to.deep.equal(["doordarshan_container_ready 0"]);
+  });
+
   it("shows nothing of a gauge that fails or does not answer, and asks it once only while it does not", async () => {
     let asked = 0;
     let answer: (samples: readonly Sample[]) => void = () => undefined;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setMaxListeners } from "node:events";
 import { ClientNilError, OperationAbortedError } from "../../../errors.js";
 import { Throttle } from "../../../telemetry/throttle.js";
@@ -27,7 +28,7 @@ export interface SignalConsumption {
   close(): Promise<void>;
 }
 
-export interface ConsumeDependencies extends WorkDependencies {
+export interface ConsumeDependencies extends Omit<WorkDependencies, "warnings" | "inConsumersContext"> {
   readonly following: Following;
 }
 
@@ -54,6 +55,7 @@ class OpenConsumption implements SignalConsumption {
   readonly #leaving = new Map<string, Promise<void>>();
   /** Data loss often concerns many meetings. */
   readonly #warnings = new Throttle();
+  readonly #work: WorkDependencies;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -62,6 +64,7 @@ class OpenConsumption implements SignalConsumption {
     private readonly options: Pick<ConsumeOptions, "signal" | "timeoutMs">,
   ) {
     this.#rooms = new FollowedRooms(dependencies.following);
+    this.#work = { ...dependencies, warnings: this.#warnings, inConsumersContext: AsyncLocalStorage.snapshot() };
     this.#turns = new Turns(settings.concurrency);
     // One for each handler that runs.
     setMaxListeners(settings.concurrency, this.#stopped.signal);
@@ -120,7 +123,7 @@ class OpenConsumption implements SignalConsumption {
   }
 
   #makeReader(meetingId: string, from: string): GroupReader {
-    const reader: GroupReader = new GroupReader(this.dependencies, {
+    const reader: GroupReader = new GroupReader(this.#work, {
       meetingId,
       from,
       settings: this.settings,

@@ -2,6 +2,7 @@ import type { RedisConfig } from "../../../config/types.js";
 import { withDeadline } from "../../../deadline.js";
 import { DeadlineExceededError } from "../../../errors.js";
 import type { Logger } from "../../../telemetry/logger.js";
+import type { Throttle } from "../../../telemetry/throttle.js";
 import type { RedisClient } from "../../client.js";
 import type { Ask, Backlog } from "../../following/room.js";
 import type { Deliveries } from "../deliveries.js";
@@ -17,6 +18,10 @@ export interface WorkDependencies {
   readonly config: Pick<RedisConfig, "streamTtlMs" | "poolTimeoutMs" | "readTimeoutMs" | "writeTimeoutMs">;
   readonly logger: Logger;
   readonly deliveries: Deliveries;
+  /** Of all meetings of the consumer. */
+  readonly warnings: Throttle;
+  /** Runs a handler in the context of who consumes: a connection that many share calls in none. */
+  readonly inConsumersContext: <T>(run: () => T) => T;
 }
 
 /** How the work on a batch of entries ended. */
@@ -115,7 +120,8 @@ export class RoomWorker {
     if (pairs === null) this.#warnGone(id);
     else if (!this.#handled.has(id)) {
       if (deliveries > maxDeliveries) return this.#bury(entry, "no handler has finished: the processes ended before");
-      const failure = await this.#attempt(id, pairs, deliveries, stopped);
+      const attempt = () => this.#attempt(id, pairs, deliveries, stopped);
+      const failure = await this.dependencies.inConsumersContext(attempt);
       if (stopped.aborted) return ASK_AT_ONCE;
       if (failure !== undefined)
         return deliveries < maxDeliveries ? pauseAfter(deliveries) : this.#bury(entry, failure);
@@ -204,7 +210,10 @@ export class RoomWorker {
 
   #warn(what: string, error: unknown): void {
     const { group } = this.member;
-    this.dependencies.logger.warn(
+    const { logger, warnings } = this.dependencies;
+    // A server that is away holds up every entry in hand.
+    if (!warnings.allows(`settle ${what}`)) return;
+    logger.warn(
       { event: "signals.settle", meetingId: this.meetingId, group },
       `An entry could not be settled with its group (${what}) and is tried again: ${textOf(error)}`,
     );

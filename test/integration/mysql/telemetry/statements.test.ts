@@ -37,8 +37,9 @@ describe("what is measured of statements", function () {
     "db.query.summary": summary,
   });
 
-  it("counts TypeORM's own traffic, by verb and table", () =>
+  it("counts and traces TypeORM's own traffic, by verb and table", () =>
     withObserved(server.environment, {}, async ({ dataSource, telemetry }) => {
+      telemetry.spans.length = 0;
       const repository = dataSource.getRepository(MeetingStatus);
       await repository.insert({ meetingId: "m-typeorm", enabled: 1 });
       await repository.find();
@@ -49,10 +50,23 @@ describe("what is measured of statements", function () {
       await repository.delete({ meetingId: "m-typeorm" });
       const count = (verb: string) => telemetry.total(operationDuration, named(verb, `${verb} meeting_status`));
       expect(["INSERT", "SELECT", "DELETE"].map(count)).to.deep.equal([1, 2, 1]);
+      const failure = await failureOf(dataSource.query("SELECT 'canary' FROM no_such_table"));
+      expect(telemetry.spans.map(({ name, kind, error }) => [name, kind, error])).to.deep.equal([
+        ["INSERT meeting_status", "client", undefined],
+        ["SELECT meeting_status", "client", undefined],
+        ["SELECT meeting_status", "client", undefined],
+        ["DELETE meeting_status", "client", undefined],
+        ["SELECT other", "client", failure],
+      ]);
+      expect(telemetry.spans[0]?.attributes).to.include({
+        ...named("INSERT", "INSERT meeting_status"),
+        "server.port": server.port,
+      });
     }));
 
   it("counts and traces what repositories send as the operation it is of, transactions included", () =>
     withObserved(server.environment, {}, async ({ dataSource, telemetry, instruments }) => {
+      telemetry.spans.length = 0;
       const operations = new Operations(instruments, mysqlConfig(server.environment).mysql);
       const { fleet, meetings } = observedRepositories(operations)(poolDatabase(dataSource));
       await fleet.registerContainer({ containerId: "c", host: "h", tenant: "t", workerIds: ["w1"] });

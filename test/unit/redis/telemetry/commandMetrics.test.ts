@@ -5,6 +5,17 @@ import { driverErrorType, errorType } from "../../../../src/redis/telemetry/erro
 import { METRICS } from "../../../../src/telemetry/metrics.js";
 import { RecordedTelemetry } from "../../../support/recordedTelemetry.js";
 
+/** Metrics of which nothing is recorded yet but that nobody was refused. */
+function newMetrics() {
+  const recorded = new RecordedTelemetry();
+  const metrics = new CommandMetrics(recorded.instruments());
+  const pool = { "db.client.connection.pool.name": "redis" };
+  expect(recorded.records.splice(0)).to.deep.equal([
+    { metric: METRICS.connectionTimeouts, value: 0, attributes: pool },
+  ]);
+  return { recorded, metrics };
+}
+
 describe("Metrics of commands", () => {
   const refusals: [string, string | undefined][] = [
     ["MOVED 866 127.0.0.1:7001", "MOVED"],
@@ -16,16 +27,15 @@ describe("Metrics of commands", () => {
   ];
   for (const [message, kind] of refusals) {
     it(`count as a redirection of kind ${kind}: ${message}`, () => {
-      const recorded = new RecordedTelemetry();
-      new CommandMetrics(recorded.instruments()).refused(new Error(message));
+      const { recorded, metrics } = newMetrics();
+      metrics.refused(new Error(message));
       const expected = kind ? [{ metric: METRICS.redisRedirections, value: 1, attributes: { kind } }] : [];
       expect(recorded.records).to.deep.equal(expected);
     });
   }
 
   it("name commands by a bounded set, however they are written", () => {
-    const recorded = new RecordedTelemetry();
-    const metrics = new CommandMetrics(recorded.instruments());
+    const { recorded, metrics } = newMetrics();
     for (const name of ["XADD", "xadd", "MY.COMMAND", "__proto__"]) metrics.over(name, performance.now());
     const names = recorded.records.map(({ attributes }) => attributes["db.operation.name"]);
     expect(names).to.deep.equal(["XADD", "XADD", "other", "other"]);
