@@ -43,7 +43,7 @@ async function state(server: Server): Promise<Finding> {
 
 async function coverage(server: Server): Promise<Finding> {
   const uncovered = uncoveredSlots(await slotTable(server));
-  if (uncovered.length === 0) return { verdict: "ok", saw: "every slot has a master" };
+  if (uncovered.length === 0) return { verdict: "ok", saw: "every slot is given to a master" };
   return { verdict: "failed", saw: `slots without a master: ${list(uncovered)}`, advice: MEND };
 }
 
@@ -143,6 +143,9 @@ const NOT_TOLD: Finding = {
   advice: "Run the doctor as a user with +cluster|nodes to see it",
 };
 
+const REVIVE =
+  "Start the node again, or CLUSTER FAILOVER TAKEOVER on a replica of it; where both are gone for good redis-cli --cluster fix gives its slots to others, without what they held";
+
 async function nodes(patient: RedisPatient): Promise<readonly Finding[]> {
   const known = await firstTable(patient);
   if (!known) return [NOT_TOLD];
@@ -150,7 +153,8 @@ async function nodes(patient: RedisPatient): Promise<readonly Finding[]> {
     const is = ["fail", "fail?", "noaddr", "handshake"].filter((flag) => flags.includes(flag)).join(",");
     if (!is) return [];
     const role = masterId ? "a replica" : `a master of ${slots} slots`;
-    const advice = `Start the node again; if it is gone for good, on each of the others: CLUSTER FORGET ${id}`;
+    const advice =
+      slots > 0 ? REVIVE : `Start the node again; if it is gone for good, on each of the others: CLUSTER FORGET ${id}`;
     return [{ verdict: slots > 0 ? "failed" : "warning", saw: `${name}, ${role}, is marked ${is}`, advice }];
   });
   return findings.length > 0 ? findings : [{ verdict: "ok", saw: `none of ${known.length} nodes` }];
