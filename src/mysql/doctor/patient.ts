@@ -79,6 +79,15 @@ export class MysqlPatient implements Patient {
     return known;
   }
 
+  /** The user who migrates may see triggers; where that user cannot log in, it goes on without. */
+  mostSeeing(): Promise<Approach> {
+    if (!this.config.migrationCredentials) return Promise.resolve("service");
+    return this.connect("migrator").then(
+      () => "migrator",
+      () => "service",
+    );
+  }
+
   /** The rows of one statement, which `signal` ends. @throws what `connect` throws, QueryError, DeadlineExceededError */
   async ask<Row>(
     signal: AbortSignal,
