@@ -7,6 +7,7 @@ import { doctorText } from "./doctorText.js";
 import { EXIT, exitCodeOf } from "./exitCodes.js";
 import { createReporter } from "./reporter.js";
 import { type LineStream, StatusLine } from "./statusLine.js";
+import { harmless, terminalOf } from "./terminalText.js";
 
 export interface DoctorOptions {
   readonly json?: boolean;
@@ -29,15 +30,18 @@ export async function doctor(options: DoctorOptions): Promise<void> {
     loadDotenv();
     const checks = await examineAll(options, err);
     const verdict = worstOf(checks.map((check) => check.verdict));
-    const text = options.json
-      ? JSON.stringify({ verdict, checks }, undefined, 2)
-      : doctorText(checks, out.isTTY === true);
+    const text = options.json ? jsonText({ verdict, checks }) : doctorText(checks, terminalOf(out).colours);
     out.write(`${text}\n`);
     process.exitCode = { ok: EXIT.done, warning: EXIT.difference, failed: EXIT.failed }[verdict];
   } catch (error) {
     createReporter({ json: options.json ?? false }, { out, err }).failure(error);
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** Harmless on a terminal too. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, 2).split("\n").map(harmless).join("\n");
 }
 
 async function examineAll(

@@ -17,8 +17,13 @@ export interface Check<C> {
   readonly id: string;
   /** What is looked at, in a few words. */
   readonly title: string;
-  /** Checks, by id, without whose `ok` or `warning` this one makes no sense; it is then skipped. */
+  /** Checks, by id, without a finding of theirs that is `ok` or `warning` this one makes no sense; it is then skipped. */
   readonly needs?: readonly string[];
   /** Has a deadline of its own (`timeoutMs` of the runner), after which it has failed. What it throws is a failure. */
   readonly run: (context: C, signal: AbortSignal) => Promise<Finding | readonly Finding[]>;
+}
+
+/** For what is wrong and keeps nothing from working. */
+export function asWarning(finding: Finding): Finding {
+  return finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding;
 }

@@ -1,5 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
+import { withDeadline } from "../deadline.js";
+import { DataError, DeadlineExceededError } from "../errors.js";
 import type { Finding } from "./check.js";
 
 export interface Place {
@@ -15,14 +17,20 @@ export function placeText(address: Address): string {
   return `${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
+/** How long to wait for one answer; shorter than the check's own time, so that silence is told as what it is. */
+export interface Patience {
+  readonly signal: AbortSignal;
+  readonly patienceMs: number;
+}
+
 /** Whether the host's name has an address. @param variable where the name is configured, for the advice */
-export async function checkName(host: string, variable: string): Promise<Finding> {
+export async function checkName(host: string, variable: string, patience: Patience, find = lookup): Promise<Finding> {
   if (isIP(host) !== 0) return { verdict: "ok", saw: `${host} is an address; there is no name to look up` };
   try {
-    const found = await lookup(host, { all: true });
+    const found = await inTime(patience, () => find(host, { all: true }));
     return { verdict: "ok", saw: `${host} is ${found.map(({ address }) => address).join(", ")}` };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     const advice =
       code === "ENOTFOUND"
         ? `Check the host name in ${variable}, and that this machine asks the name server that knows it`
@@ -32,20 +40,30 @@ export async function checkName(host: string, variable: string): Promise<Finding
 }
 
 /** Whether something accepts connections there. */
-export async function checkTcp(address: Address, signal: AbortSignal): Promise<Finding> {
+export async function checkTcp(address: Address, patience: Patience): Promise<Finding> {
   const began = performance.now();
   try {
-    const socket = await openSocket(address, signal);
+    const socket = await inTime(patience, (signal) => openSocket(address, signal));
     socket.destroy();
     return { verdict: "ok", saw: `${placeText(address)} accepts connections (${elapsed(began)} ms)` };
   } catch (error) {
-    const { code = "no answer" } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     return {
       verdict: "failed",
       saw: `${placeText(address)} cannot be connected to (${code})`,
       advice: tcpAdvice(code),
     };
   }
+}
+
+function inTime<T>({ signal, patienceMs }: Patience, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const overdue = () => new DeadlineExceededError(`There was no answer within ${patienceMs} ms`);
+  return withDeadline({ timeoutMs: patienceMs, signal, overdue }, (deadline) => deadline.race(work(deadline.signal)));
+}
+
+/** The system's; our own errors say only that nobody waits any more. */
+function codeOf(error: unknown): string {
+  return (!(error instanceof DataError) && (error as NodeJS.ErrnoException).code) || "no answer";
 }
 
 /** A connected socket; destroyed when `signal` fires. @throws what the system says, such as ECONNREFUSED */

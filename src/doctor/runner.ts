@@ -12,6 +12,8 @@ export interface CheckReport {
   readonly advice?: string;
   /** What was mended; verdict and `saw` are then of the look afterwards. */
   readonly fixed?: string;
+  /** Checks, by id, without which this one made no sense; of what was skipped for that reason only. */
+  readonly needs?: readonly string[];
 }
 
 /** What the checks of one store look at. */
@@ -65,14 +67,18 @@ export async function examine<C extends Patient>(
   return reports;
 }
 
-type Told = Finding & Pick<CheckReport, "fixed">;
+type Told = Finding & Pick<CheckReport, "fixed" | "needs">;
 
 function reportOf(
   check: Pick<CheckReport, "id" | "title" | "store">,
-  { verdict, saw, advice, fixed }: Told,
+  { verdict, saw, advice, fixed, needs }: Told,
 ): CheckReport {
   const { id, title, store } = check;
-  const lines = { ...(advice && { advice: oneLine(advice) }), ...(fixed && { fixed: oneLine(fixed) }) };
+  const lines = {
+    ...(advice && { advice: oneLine(advice) }),
+    ...(fixed && { fixed: oneLine(fixed) }),
+    ...(needs && { needs }),
+  };
   return { id, title, store, verdict, saw: oneLine(saw), ...lines };
 }
 
@@ -87,7 +93,7 @@ class CheckRun<C extends Patient> {
 
   async findings(): Promise<readonly Told[]> {
     const missing = this.check.needs?.filter((id) => !this.#holds(id)) ?? [];
-    if (missing.length > 0) return [{ verdict: "skipped", saw: `needs ${missing.join(", ")}` }];
+    if (missing.length > 0) return [{ verdict: "skipped", saw: `needs ${missing.join(", ")}`, needs: missing }];
     if (this.options.signal?.aborted) return [{ verdict: "skipped", saw: "the examination was stopped" }];
     const { id, title } = this.check;
     this.options.onProgress?.({ store: this.store, id, title });
@@ -96,10 +102,9 @@ class CheckRun<C extends Patient> {
     return fixes.length === 0 ? seen : this.#mend(seen, fixes);
   }
 
-  /** Whether a check that this one needs was looked at and has not failed. */
+  /** Whether something that this check can go on with was found: of several servers one may fail. */
   #holds(id: string): boolean {
-    const verdicts = this.before.filter((report) => report.id === id).map(({ verdict }) => verdict);
-    return verdicts.some((verdict) => verdict !== "skipped") && !verdicts.includes("failed");
+    return this.before.some((report) => report.id === id && ["ok", "warning"].includes(report.verdict));
   }
 
   async #look(): Promise<readonly Finding[]> {

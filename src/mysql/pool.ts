@@ -173,7 +173,8 @@ export class GuardedPool {
       await this.#whenEmpty(this.#sockets.all, deadline);
     });
     for (const lease of this.#leases) lease.destroy(closedError());
-    for (const socket of this.#sockets.all) socket.destroy();
+    // With an error: closed without, in the midst of starting TLS, the driver emits one that nobody listens for.
+    for (const socket of this.#sockets.all) socket.destroy(new CutError());
     this.#use.end(this.#connections.counts);
   }
 

@@ -1,6 +1,6 @@
 import { readCredentials } from "../../config/index.js";
 import type { CredentialSource } from "../../config/types.js";
-import type { Check, Finding } from "../../doctor/check.js";
+import { asWarning, type Check, type Finding } from "../../doctor/check.js";
 import { CredentialError } from "../../errors.js";
 import type { MysqlPatient } from "./patient.js";
 
@@ -38,7 +38,9 @@ async function checkConfiguration({ problems, notices }: MysqlPatient): Promise<
 
 async function checkCredentials({ config }: MysqlPatient): Promise<readonly Finding[]> {
   const { credentials, migrationCredentials } = config;
-  return [credentials, ...(migrationCredentials ? [migrationCredentials] : [])].flatMap(credentialFindings);
+  // Services do without the user who migrates.
+  const ofMigrator = migrationCredentials ? credentialFindings(migrationCredentials) : [];
+  return [...credentialFindings(credentials), ...ofMigrator.map(asWarning)];
 }
 
 function credentialFindings(source: CredentialSource): Finding[] {

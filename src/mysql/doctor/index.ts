@@ -1,6 +1,8 @@
 import type { Check } from "../../doctor/check.js";
 import { configurationChecks } from "./configuration.js";
+import { definerChecks } from "./definers.js";
 import { fleetChecks } from "./fleet.js";
+import { migratorChecks } from "./migrator.js";
 import { orphanChecks } from "./orphans.js";
 import type { MysqlPatient } from "./patient.js";
 import { accessChecks, networkChecks } from "./reach.js";
@@ -19,7 +21,9 @@ export const mysqlChecks: readonly Check<MysqlPatient>[] = [
   ...accessChecks,
   ...serverChecks,
   ...rightsChecks,
+  ...migratorChecks,
   ...schemaChecks,
+  ...definerChecks,
   ...orphanChecks,
   ...fleetChecks,
 ];

@@ -45,15 +45,16 @@ export class MysqlPatient implements Patient {
   /** Mistakes in the variables; with any there is no `config`. */
   readonly problems: readonly ConfigProblem[] = [];
   readonly notices: readonly ConfigNotice[] = [];
+  /** How long one answer is waited for. */
+  readonly patienceMs: number;
   readonly #config: MysqlConfig | undefined;
-  readonly #timeoutMs: number;
   readonly #sources = new Map<Approach, Promise<DataSource>>();
   readonly #opened = new Set<DataSource>();
   readonly #answers = new Map<string, Promise<unknown>>();
   #silences = 0;
 
   constructor({ environment, timeoutMs = CHECK_TIMEOUT_MS }: MysqlPatientOptions = {}) {
-    this.#timeoutMs = Math.ceil(timeoutMs * SHARE_OF_TIMEOUT);
+    this.patienceMs = Math.ceil(timeoutMs * SHARE_OF_TIMEOUT);
     try {
       const { mysql, notices } = loadMysqlConfig(environment);
       this.#config = mysql;
@@ -78,6 +79,15 @@ export class MysqlPatient implements Patient {
     return known;
   }
 
+  /** The user who migrates may see triggers; where that user cannot log in, it goes on without. */
+  mostSeeing(): Promise<Approach> {
+    if (!this.config.migrationCredentials) return Promise.resolve("service");
+    return this.connect("migrator").then(
+      () => "migrator",
+      () => "service",
+    );
+  }
+
   /** The rows of one statement, which `signal` ends. @throws what `connect` throws, QueryError, DeadlineExceededError */
   async ask<Row>(
     signal: AbortSignal,
@@ -89,7 +99,7 @@ export class MysqlPatient implements Patient {
       throw new DeadlineExceededError("MySQL gave no answer before and was not asked again");
     const dataSource = await this.connect(approach);
     try {
-      const rows = await withDeadline({ timeoutMs: this.#timeoutMs, signal, overdue: noAnswer }, (deadline) =>
+      const rows = await withDeadline({ timeoutMs: this.patienceMs, signal, overdue: noAnswer }, (deadline) =>
         withLease(dataSource, deadline, async ({ lease }) => (await lease.promise().query(sql, params))[0]),
       );
       this.#silences = 0;
@@ -127,7 +137,7 @@ export class MysqlPatient implements Patient {
   }
 
   async #open(approach: Approach): Promise<DataSource> {
-    const times = { queryTimeoutMs: this.#timeoutMs, acquireTimeoutMs: this.#timeoutMs };
+    const times = { queryTimeoutMs: this.patienceMs, acquireTimeoutMs: this.patienceMs };
     const mysql = { ...this.config, ...times, maxConnections: 1, ...(approach === "login" && { database: ANYBODYS }) };
     const dataSource = approach === "migrator" ? createMigrationDataSource({ mysql }) : createDataSource({ mysql });
     await this.#start(dataSource);
@@ -136,7 +146,7 @@ export class MysqlPatient implements Patient {
 
   async #start(dataSource: DataSource): Promise<void> {
     this.#opened.add(dataSource);
-    await openDataSource(dataSource, Math.min(this.#timeoutMs, MAX_CONNECT_TIMEOUT_MS));
+    await openDataSource(dataSource, Math.min(this.patienceMs, MAX_CONNECT_TIMEOUT_MS));
   }
 }
 

@@ -1,5 +1,5 @@
 import { nearest } from "../../config/nearest.js";
-import type { Check, Finding } from "../../doctor/check.js";
+import { asWarning, type Check, type Finding } from "../../doctor/check.js";
 import { checkName, checkTcp } from "../../doctor/network.js";
 import { DataError, MysqlPingError, QueryError } from "../../errors.js";
 import { connectionAdvice } from "../connectionAdvice.js";
@@ -15,7 +15,7 @@ export const networkChecks: readonly Check<MysqlPatient>[] = [
     id: "mysql.tcp",
     title: "a connection to the address",
     needs: ["mysql.name"],
-    run: ({ config }, signal) => checkTcp(config.address, signal),
+    run: ({ config, patienceMs }, signal) => checkTcp(config.address, { signal, patienceMs }),
   },
 ];
 
@@ -31,10 +31,11 @@ export const accessChecks: readonly Check<MysqlPatient>[] = [
   { id: "mysql.login.migrator", title: "logging in to migrate", needs: ["mysql.database"], run: checkMigrator },
 ];
 
-async function checkHostName({ config: { address } }: MysqlPatient): Promise<Finding> {
+async function checkHostName({ config, patienceMs }: MysqlPatient, signal: AbortSignal): Promise<Finding> {
+  const { address } = config;
   if ("socketPath" in address)
     return { verdict: "ok", saw: `${address.socketPath} is a socket file; there is no name` };
-  return checkName(address.host, HOST_VARIABLE);
+  return checkName(address.host, HOST_VARIABLE, { signal, patienceMs });
 }
 
 async function checkLogin(patient: MysqlPatient, approach: Approach): Promise<Finding> {
@@ -56,9 +57,8 @@ function loginFailure(error: unknown): Finding {
 async function checkMigrator(patient: MysqlPatient): Promise<Finding> {
   const { migrationCredentials } = patient.config;
   if (!migrationCredentials) return { verdict: "skipped", saw: "MYSQL_MIGRATION_USERNAME is not set" };
-  const finding = await checkLogin(patient, "migrator");
   // Services do without that user, and the database is looked at by itself.
-  return finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding;
+  return asWarning(await checkLogin(patient, "migrator"));
 }
 
 const NO_SUCH_DATABASE = 1049;

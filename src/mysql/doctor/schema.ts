@@ -113,21 +113,12 @@ async function lookAt(
 }
 
 async function checkDrift(patient: MysqlPatient, signal: AbortSignal): Promise<Finding> {
-  const approach = await mostSeeing(patient);
+  const approach = await patient.mostSeeing();
   const compared = (await seesTriggers(patient, signal, approach)) ? () => true : isNoTrigger;
   const expected = blocksOf(await expectedSchemaText()).filter(compared);
   const found = schemaBlocks(await readLiveSchema(asking(patient, signal, approach))).filter(compared);
   const text = expected.map(({ lines }) => lines.join("\n")).join("\n\n");
   return driftFinding(driftBetween(text, found), compared !== isNoTrigger);
-}
-
-/** The user who migrates may see triggers; where that user cannot log in, this check goes on without. */
-async function mostSeeing(patient: MysqlPatient): Promise<Approach> {
-  if (!patient.config.migrationCredentials) return "service";
-  return patient.connect("migrator").then(
-    () => "migrator",
-    () => "service",
-  );
 }
 
 /** To a user without the privilege TRIGGER MySQL shows no trigger, and MariaDB none's body. */

@@ -1,6 +1,6 @@
 import { readAuthority } from "../../config/index.js";
 import { chainFinding, expiryFinding, hostFinding, type ShownCertificate } from "../../doctor/certificate.js";
-import type { Check, Finding } from "../../doctor/check.js";
+import { asWarning, type Check, type Finding } from "../../doctor/check.js";
 import { openSocket, placeText } from "../../doctor/network.js";
 import { ConfigError } from "../../errors.js";
 import { connectionAdvice } from "../connectionAdvice.js";
@@ -19,7 +19,7 @@ export const tlsChecks: readonly Check<MysqlPatient>[] = [
     id: "mysql.tls.expiry",
     title: "the certificate's time",
     needs: ["mysql.tls"],
-    run: async (patient, signal) => expiryFinding(await certificateOf(patient, signal), at(patient)),
+    run: checkTlsExpiry,
   },
 ];
 
@@ -28,7 +28,8 @@ async function checkTls(patient: MysqlPatient, signal: AbortSignal): Promise<Fin
   if (!tls) return { verdict: "skipped", saw: "MYSQL_TLS is off" };
   try {
     const finding = chainFinding(await certificateOf(patient, signal), at(patient), CA_VARIABLE);
-    return tls.verify ? finding : unverified(finding);
+    // With MYSQL_TLS_SKIP_VERIFY nothing keeps from working.
+    return tls.verify ? finding : asWarning(finding);
   } catch (error) {
     if (error instanceof ConfigError)
       return { verdict: "failed", saw: error.message, advice: `Correct ${CA_VARIABLE}` };
@@ -41,12 +42,12 @@ async function checkTlsHost(patient: MysqlPatient, signal: AbortSignal): Promise
   const { address, tls } = patient.config;
   const host = "host" in address ? address.host : "";
   const finding = hostFinding(await certificateOf(patient, signal), at(patient), host, HOST_VARIABLE);
-  return tls?.verify ? finding : unverified(finding);
+  return tls?.verify ? finding : asWarning(finding);
 }
 
-/** With MYSQL_TLS_SKIP_VERIFY nothing keeps from working. */
-function unverified(finding: Finding): Finding {
-  return finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding;
+async function checkTlsExpiry(patient: MysqlPatient, signal: AbortSignal): Promise<Finding> {
+  const finding = expiryFinding(await certificateOf(patient, signal), at(patient));
+  return patient.config.tls?.verify ? finding : asWarning(finding);
 }
 
 function certificateOf(patient: MysqlPatient, signal: AbortSignal): Promise<ShownCertificate> {

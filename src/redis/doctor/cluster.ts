@@ -43,8 +43,8 @@ async function state(server: Server): Promise<Finding> {
 
 async function coverage(server: Server): Promise<Finding> {
   const uncovered = uncoveredSlots(await slotTable(server));
-  if (uncovered === "") return { verdict: "ok", saw: "every slot has a master" };
-  return { verdict: "failed", saw: `slots without a master: ${uncovered}`, advice: MEND };
+  if (uncovered.length === 0) return { verdict: "ok", saw: "every slot is given to a master" };
+  return { verdict: "failed", saw: `slots without a master: ${list(uncovered)}`, advice: MEND };
 }
 
 /** The table that most nodes have counts as the cluster's; who has another is named. */
@@ -96,7 +96,7 @@ function odd(
 async function addresses(patient: RedisPatient, signal: AbortSignal): Promise<readonly Finding[]> {
   const announced = (await patient.visits()).filter(({ configured }) => !configured);
   const findings = (await Promise.all(announced.map((visit) => announcedFindings(patient, visit, signal)))).flat();
-  return findings.length > 0 ? findings : [{ verdict: "ok", saw: announcedText(announced.length) }];
+  return findings.length > 0 ? findings : [{ verdict: "ok", saw: announcedText(announced.length, patient.leftOut) }];
 }
 
 const OPEN_THE_WAY =
@@ -117,10 +117,10 @@ async function announcedFindings(
   return [{ verdict: isReplica ? "warning" : "failed", saw, advice: OPEN_THE_WAY }, ...certificate];
 }
 
-function announcedText(count: number): string {
-  return count === 0
-    ? "every announced node is one of the configured addresses"
-    : `${count} nodes besides the configured ones, all reached`;
+function announcedText(count: number, leftOut: number): string {
+  if (count === 0) return "every announced node is one of the configured addresses";
+  const more = leftOut > 0 ? `; ${leftOut} more were not looked at` : "";
+  return `${count} nodes besides the configured ones, all reached${more}`;
 }
 
 /** As the first node that tells sees it: each knows what most of them agreed on. */
@@ -143,14 +143,18 @@ const NOT_TOLD: Finding = {
   advice: "Run the doctor as a user with +cluster|nodes to see it",
 };
 
+const REVIVE =
+  "Start the node again, or CLUSTER FAILOVER TAKEOVER on a replica of it; where both are gone for good redis-cli --cluster fix gives its slots to others, without what they held";
+
 async function nodes(patient: RedisPatient): Promise<readonly Finding[]> {
   const known = await firstTable(patient);
   if (!known) return [NOT_TOLD];
-  const findings = known.flatMap(({ name, flags, slots, masterId }): Finding[] => {
+  const findings = known.flatMap(({ id, name, flags, slots, masterId }): Finding[] => {
     const is = ["fail", "fail?", "noaddr", "handshake"].filter((flag) => flags.includes(flag)).join(",");
     if (!is) return [];
     const role = masterId ? "a replica" : `a master of ${slots} slots`;
-    const advice = "Start the node again; if it is gone for good, have the others forget it (CLUSTER FORGET on each)";
+    const advice =
+      slots > 0 ? REVIVE : `Start the node again; if it is gone for good, on each of the others: CLUSTER FORGET ${id}`;
     return [{ verdict: slots > 0 ? "failed" : "warning", saw: `${name}, ${role}, is marked ${is}`, advice }];
   });
   return findings.length > 0 ? findings : [{ verdict: "ok", saw: `none of ${known.length} nodes` }];

@@ -28,8 +28,8 @@ export async function slotTable(server: Server): Promise<readonly SlotRange[]> {
   return reply.map(([from, to, ...nodes]) => ({ from, to, nodes: nodes.map(toNode) }));
 }
 
-/** Slots without a master, as ranges in text such as `0-99, 5461`; empty where there are none. */
-export function uncoveredSlots(table: readonly SlotRange[]): string {
+/** Slots without a master, as ranges such as `0-99` or `5461`. */
+export function uncoveredSlots(table: readonly SlotRange[]): readonly string[] {
   const gaps: string[] = [];
   let next = 0;
   for (const { from, to } of [...table].sort((a, b) => a.from - b.from)) {
@@ -37,7 +37,7 @@ export function uncoveredSlots(table: readonly SlotRange[]): string {
     next = Math.max(next, to + 1);
   }
   if (next < SLOTS) gaps.push(rangeText(next, SLOTS - 1));
-  return gaps.join(", ");
+  return gaps;
 }
 
 function rangeText(from: number, to: number): string {

@@ -1,7 +1,7 @@
 import type { Check, Finding } from "../../doctor/check.js";
 import type { RedisPatient } from "./patient.js";
 import { perServer } from "./perServer.js";
-import { type Info, isRefused, type Server } from "./server.js";
+import { type Info, isWithheld, type Server } from "./server.js";
 
 const needs = ["redis.login"];
 
@@ -135,7 +135,7 @@ async function snapshotsOf(server: Server): Promise<string | undefined> {
     const [, value] = (await server.ask("CONFIG", "GET", "save")) as string[];
     return value;
   } catch (error) {
-    if (isRefused(error) || /unknown command/i.test((error as Error).message)) return undefined;
+    if (isWithheld(error)) return undefined;
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import {
   type ShownCertificate,
   shakeHands,
 } from "../../doctor/certificate.js";
-import type { Check, Finding } from "../../doctor/check.js";
+import { asWarning, type Check, type Finding } from "../../doctor/check.js";
 import { checkName, checkTcp, openSocket } from "../../doctor/network.js";
 import type { NodeAddress } from "../connection.js";
 import type { RedisPatient } from "./patient.js";
@@ -22,9 +22,9 @@ export const networkChecks: readonly Check<RedisPatient>[] = [
     id: "redis.name",
     title: "names of the addresses",
     needs: ["redis.configuration"],
-    run: async ({ config }) => {
+    run: async ({ config, patienceMs }, signal) => {
       const hosts = [...new Set(config.addresses.map(({ host }) => host))];
-      return oneIsEnough(await Promise.all(hosts.map((host) => checkName(host, ADDRESSES))));
+      return oneIsEnough(await Promise.all(hosts.map((host) => checkName(host, ADDRESSES, { signal, patienceMs }))));
     },
   },
   {
@@ -32,7 +32,7 @@ export const networkChecks: readonly Check<RedisPatient>[] = [
     title: "each address accepts connections",
     needs: ["redis.name"],
     run: async ({ config, patienceMs }, signal) =>
-      oneIsEnough(await Promise.all(config.addresses.map((address) => checkAddress(address, patienceMs, signal)))),
+      oneIsEnough(await Promise.all(config.addresses.map((address) => checkTcp(address, { signal, patienceMs })))),
   },
   certificateCheck("redis.tls", "authority of the certificates", "chain"),
   certificateCheck("redis.tls.host", "hosts that the certificates are for", "host"),
@@ -54,13 +54,7 @@ function certificateCheck(id: string, title: string, aspect: Aspect): Check<Redi
 /** A failure is a warning where another address has none: the client goes on with that one. */
 function oneIsEnough(findings: readonly Finding[]): readonly Finding[] {
   const works = findings.some(({ verdict }) => verdict === "ok");
-  return findings.map((finding) =>
-    works && finding.verdict === "failed" ? { ...finding, verdict: "warning" } : finding,
-  );
-}
-
-function checkAddress(address: NodeAddress, patienceMs: number, signal: AbortSignal): Promise<Finding> {
-  return checkTcp(address, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+  return works ? findings.map(asWarning) : findings;
 }
 
 type Aspect = "chain" | "host" | "expiry";
@@ -114,8 +108,7 @@ async function connected(address: NodeAddress, signal: AbortSignal): Promise<Soc
 function judge(shown: ShownCertificate, { host, port }: NodeAddress, verify: boolean): Judged {
   const at = nameOf({ host, port });
   const named = isIP(host) === 0 ? ADDRESSES : `${ADDRESSES} (or the server's cluster-announce-ip and -hostname)`;
-  const lenient = (finding: Finding): Finding =>
-    verify || finding.verdict !== "failed" ? finding : { ...finding, verdict: "warning" };
+  const lenient = (finding: Finding) => (verify ? finding : asWarning(finding));
   return {
     chain: lenient(chainFinding(shown, at, AUTHORITY)),
     host: lenient(hostFinding(shown, at, host, named)),

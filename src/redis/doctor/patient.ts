@@ -31,6 +31,9 @@ export interface RedisPatientOptions {
 
 /** A question to a server is one of at most four that a check asks one after the other. */
 const SHARE_OF_PATIENCE = 4;
+/** A cluster may have a thousand nodes: so many are connected to at once, and so many of those that are announced are looked at. */
+const AT_ONCE = 64;
+const MAX_ANNOUNCED = 3 * AT_ONCE;
 const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Redis as the environment names it. Variables are read, and connections opened, when they are first needed, each once. */
@@ -44,6 +47,7 @@ export class RedisPatient implements Patient {
   #visits: Promise<readonly Visit[]> | undefined;
   #samples: Promise<readonly Sample[]> | undefined;
   #closed = false;
+  #leftOut = 0;
 
   constructor({ environment, timeoutMs = CHECK_TIMEOUT_MS }: RedisPatientOptions = {}) {
     this.#environment = environment;
@@ -83,6 +87,11 @@ export class RedisPatient implements Patient {
     return this.#visits;
   }
 
+  /** How many announced nodes were too many to look at. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
   /** The servers that let us in, each once, however many addresses lead to it. */
   async servers(): Promise<readonly Server[]> {
     const servers = (await this.visits()).flatMap(({ server }) => server ?? []);
@@ -106,26 +115,34 @@ export class RedisPatient implements Patient {
     const places = [...others].map(([name, { host, port }]) => {
       return { address: { host, port }, configured: false, isReplica: !masters.has(name) };
     });
-    return [...seeds, ...(await this.#visit(places))];
+    // Masters first: they are what clients are sent to.
+    const chosen = places.sort((a, b) => Number(a.isReplica) - Number(b.isReplica)).slice(0, MAX_ANNOUNCED);
+    this.#leftOut = places.length - chosen.length;
+    return [...seeds, ...(await this.#visit(chosen))];
   }
 
-  #visit(places: readonly Place[]): Promise<Visit[]> {
-    return Promise.all(
-      places.map(async (place) => {
-        const visit = { ...place, name: nameOf(place.address) };
-        if (this.#closed) return visit;
-        const server = new Server(this.factory, place.address, this.patienceMs);
-        this.#opened.push(server);
-        try {
-          await server.open();
-          return { ...visit, server };
-        } catch (error) {
-          server.close();
-          if (!(error instanceof RedisCommandError)) throw error;
-          return { ...visit, error };
-        }
-      }),
-    );
+  async #visit(places: readonly Place[]): Promise<Visit[]> {
+    const visits: Visit[] = [];
+    for (let next = 0; next < places.length; next += AT_ONCE) {
+      const some = places.slice(next, next + AT_ONCE);
+      visits.push(...(await Promise.all(some.map((place) => this.#visitOne(place)))));
+    }
+    return visits;
+  }
+
+  async #visitOne(place: Place): Promise<Visit> {
+    const visit = { ...place, name: nameOf(place.address) };
+    if (this.#closed) return visit;
+    const server = new Server(this.factory, place.address, this.patienceMs);
+    this.#opened.push(server);
+    try {
+      await server.open();
+      return { ...visit, server };
+    } catch (error) {
+      server.close();
+      if (!(error instanceof RedisCommandError)) throw error;
+      return { ...visit, error };
+    }
   }
 
   /** After they were changed. */

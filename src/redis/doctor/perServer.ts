@@ -1,7 +1,7 @@
 import type { Finding } from "../../doctor/check.js";
 import { RedisCommandError } from "../../errors.js";
 import type { RedisPatient } from "./patient.js";
-import { adviceOn, isRefused, type Server } from "./server.js";
+import { adviceOn, isWithheld, type Server } from "./server.js";
 
 /** So many are named; of more, how many. */
 const MAX_NAMED = 5;
@@ -47,7 +47,7 @@ async function judgedOf(
 /** The finding for what a server answered, or did not answer, instead of what was asked for. */
 function failure(error: unknown, tls: boolean): Finding {
   if (!(error instanceof RedisCommandError)) throw error;
-  if (isRefused(error)) return notTold(error);
+  if (isWithheld(error)) return notTold(error);
   return { verdict: "failed", saw: error.message, advice: adviceOn(error, tls) };
 }
 
@@ -55,7 +55,7 @@ function notTold(error: RedisCommandError): Finding {
   return {
     verdict: "skipped",
     saw: `not to be seen by this user (${error.message})`,
-    advice: "Run the doctor as a user who may, if you want to know",
+    advice: "Run the doctor as a user who may, if you want to know; redis.permissions tells what the service lacks",
   };
 }
 

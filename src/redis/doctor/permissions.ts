@@ -47,15 +47,17 @@ function quoted(name: string): string {
 /** What ACL SETUSER has to add for the probe to pass; `unknown` where the server has no such command. */
 type Missing = { readonly rule: string } | "unknown";
 
-/** In order, since subscribing changes what the connection may do. */
+/** Subscribing comes last and in order, since it changes what the connection may do. */
 async function missingRights(connection: Server, wanted: readonly Purpose[]): Promise<ReadonlyMap<string, Missing>> {
   const missing = new Map<string, Missing>();
   const all = wanted.flatMap(({ probes }) => probes);
   const [subscribing, others] = [all.filter(isSubscribing), all.filter((probe) => !isSubscribing(probe))];
-  for (const probe of [...others, ...subscribing]) {
+  const note = async (probe: Probe) => {
     const answer = await ask(connection, probe);
     if (answer) missing.set(keyOf(probe), answer);
-  }
+  };
+  await Promise.all(others.map(note));
+  for (const probe of subscribing) await note(probe);
   return missing;
 }
 

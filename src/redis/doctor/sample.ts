@@ -1,6 +1,6 @@
 import { checkMeetingId } from "../../ids.js";
 import { ROOM_STREAM_PREFIX } from "../input.js";
-import { isRefused, type Server } from "./server.js";
+import { isWithheld, type Server } from "./server.js";
 
 /** How many keys SCAN looks at in one step, and in how many steps at most. */
 const STEP = 500;
@@ -46,7 +46,7 @@ async function sampleOf(server: Server, forMs: number): Promise<Sample | undefin
     const streams = await Promise.all(ours.slice(0, MAX_LOOKED_AT).map((key) => lookAt(server, key)));
     return { server, whole, streams, odd: keys.filter(isOdd) };
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    if (!isWithheld(error)) throw error;
     return { server, whole: false, streams: [], odd: [], refused: (error as Error).message };
   }
 }

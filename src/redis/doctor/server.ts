@@ -41,19 +41,23 @@ export class Server {
     } catch (error) {
       throw this.#failure("connect", error);
     }
-    try {
-      await this.ask("PING");
-    } catch (error) {
-      if (codeOf(error) === "NOAUTH") await this.#authRefusal();
-      if (!isRefused(error)) throw error;
-    }
-  }
-
-  /** Why AUTH was refused, if it was sent: it goes out right before PING, and ioredis tells of its answer a turn later. */
-  async #authRefusal(): Promise<void> {
+    const refusal = await this.#ping();
+    // AUTH goes out right before PING, and ioredis tells of its answer a turn later; a default user without a password may PING all the same.
     await nextTurn();
     const cause = lastConnectionError(this.#redis);
     if (cause) throw new RedisCommandError("AUTH", cause);
+    if (codeOf(refusal) === "NOAUTH") throw refusal;
+  }
+
+  /** Why it was refused; undefined: it was not. @throws RedisCommandError when there was no answer, or another */
+  async #ping(): Promise<unknown> {
+    try {
+      await this.ask("PING");
+      return undefined;
+    } catch (error) {
+      if (codeOf(error) === "NOAUTH" || isRefused(error)) return error;
+      throw error;
+    }
   }
 
   /** Sends one command. @throws RedisCommandError without its arguments */
@@ -129,13 +133,31 @@ export function isRefused(error: unknown): boolean {
   return codeOf(error) === "NOPERM";
 }
 
+/** Whether the server keeps the command from this user, or from everybody. */
+export function isWithheld(error: unknown): boolean {
+  return isRefused(error) || (isAnswer(error) && UNKNOWN.test((error as Error).message));
+}
+
+const UNKNOWN = /unknown command/i;
+
 /** The system's or the server's code of what went wrong, such as `ECONNREFUSED` or `WRONGPASS`. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof RedisCommandError ? toDriverError(error.cause).driverCode : undefined;
 }
 
+/** Answers that say that the server is there, and what is the matter with it. */
+const BY_ANSWER: readonly (readonly [RegExp, string])[] = [
+  [
+    /max number of clients/i,
+    "Raise maxclients, or see in CLIENT LIST who has all connections, and end what nobody needs",
+  ],
+  [/\bLOADING\b/, "The server is reading its data: wait, and see in its log how far it is"],
+  [UNKNOWN, "Undo the command's renaming (rename-command), or use a server that has it"],
+];
+
 /** What the operator should do about it. */
 export function adviceOn(error: RedisCommandError, tls: boolean): string {
-  const advice = connectAdvice(toDriverError(error.cause), tls);
+  const known = BY_ANSWER.find(([answer]) => answer.test(error.message))?.[1];
+  const advice = known ?? connectAdvice(toDriverError(error.cause), tls);
   return `${advice.charAt(0).toUpperCase()}${advice.slice(1)}`;
 }

@@ -1,7 +1,7 @@
 import type { Check, Finding } from "../../doctor/check.js";
 import type { RedisPatient } from "./patient.js";
 import { perServer } from "./perServer.js";
-import { isRefused, type Server } from "./server.js";
+import { isWithheld, type Server } from "./server.js";
 
 const needs = ["redis.login"];
 
@@ -75,7 +75,7 @@ async function setting(server: Server, name: string): Promise<string | undefined
     const [, value] = (await server.ask("CONFIG", "GET", name)) as string[];
     return value;
   } catch (error) {
-    if (isRefused(error) || /unknown (sub)?command/i.test((error as Error).message)) return undefined;
+    if (isWithheld(error) || /unknown subcommand/i.test((error as Error).message)) return undefined;
     throw error;
   }
 }
@@ -85,11 +85,10 @@ async function scripts(server: Server): Promise<Finding> {
     await server.ask("EVAL", "return 1", "0");
     return { verdict: "ok", saw: "EVAL is allowed" };
   } catch (error) {
-    const { message } = error as Error;
-    if (!isRefused(error) && !/unknown command/i.test(message)) throw error;
+    if (!isWithheld(error)) throw error;
     return {
       verdict: "warning",
-      saw: `EVAL is not allowed (${message}): no idempotent publishing, no dead letters`,
+      saw: `EVAL is not allowed (${(error as Error).message}): no idempotent publishing, no dead letters`,
       advice: "Allow it (ACL SETUSER <user> +eval +evalsha; no rename-command), if you use either",
     };
   }

@@ -4,7 +4,7 @@ import { type RawEntry, toEvent } from "../signals/events.js";
 import type { RedisPatient } from "./patient.js";
 import { list } from "./perServer.js";
 import { isStreamKey, type Sample, type SampledStream, scanStep } from "./sample.js";
-import { isRefused, type Server } from "./server.js";
+import { codeOf, isWithheld, type Server } from "./server.js";
 
 const needs = ["redis.login"];
 
@@ -24,11 +24,22 @@ async function overSamples(
   patient: RedisPatient,
   judge: (samples: readonly Sample[], patient: RedisPatient) => readonly Finding[] | Promise<readonly Finding[]>,
 ): Promise<readonly Finding[]> {
-  const samples = await patient.samples();
+  const samples = await samplesOf(patient);
+  if (!samples) return [{ verdict: "skipped", saw: "the cluster is down, of which redis.cluster.state tells" }];
   const refused = samples.find((sample) => sample.refused !== undefined)?.refused;
   if (refused === undefined) return judge(samples, patient);
   const advice = "Run the doctor as a user with +scan +type +pttl +xrevrange ~room-stream:* to look at them";
   return [{ verdict: "skipped", saw: `streams may not be looked at by this user (${refused})`, advice }];
+}
+
+/** Undefined while the cluster answers no question about keys. */
+async function samplesOf(patient: RedisPatient): Promise<readonly Sample[] | undefined> {
+  try {
+    return await patient.samples();
+  } catch (error) {
+    if (codeOf(error) === "CLUSTERDOWN") return undefined;
+    throw error;
+  }
 }
 
 function names(samples: readonly Sample[]): readonly Finding[] {
@@ -127,7 +138,7 @@ async function messages(samples: readonly Sample[]): Promise<readonly Finding[]>
       },
     ];
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    if (!isWithheld(error)) throw error;
     return [{ verdict: "skipped", saw: `entries may not be read by this user (${(error as Error).message})` }];
   }
 }

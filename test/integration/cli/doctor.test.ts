@@ -84,6 +84,21 @@ describe("doordarshan-data doctor", function () {
     expect(nothing.stdout).to.include("✗ the MYSQL_* variables (mysql.configuration): MYSQL_ENDPOINT is required");
   });
 
+  it("lets no foreign text drive the terminal, for people or for machines", async () => {
+    const username = "x\u202egpj";
+    const foreign = { ...environment, MYSQL_USERNAME: username, MYSQL_PORT: "1" };
+    const people = await run(foreign, "--only", "mysql");
+    const machines = await run(foreign, "--only", "mysql", "--json");
+    for (const { stdout, exit } of [people, machines]) {
+      expect(exit).to.equal(6);
+      expect(stdout)
+        .to.include("\\u202e")
+        .and.not.match(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    }
+    const { checks } = parse(machines.stdout);
+    expect(checks.find(({ id }) => id === "mysql.credentials")?.saw).to.include(JSON.stringify(username));
+  });
+
   it("mends with --fix, and exits with what is left", async () => {
     await admin.query("SET foreign_key_checks = 0");
     await admin.query("INSERT INTO participant_producer_transport VALUES ('gone', 't')");

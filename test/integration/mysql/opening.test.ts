@@ -10,6 +10,22 @@ import { createCertificates, type TestCertificates } from "../../support/certifi
 import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { failureOf, mysqlConfig, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
+/** Of protocol 10, offering TLS: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html */
+const GREETING = packet(
+  Buffer.concat([
+    Buffer.from([10]),
+    Buffer.from("8.0.0\0"),
+    Buffer.alloc(4 + 8 + 1),
+    Buffer.from([0xff, 0xff, 45, 2, 0, 0xff, 0xc1, 21]),
+    Buffer.alloc(10 + 13),
+    Buffer.from("mysql_native_password\0"),
+  ]),
+);
+
+function packet(payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([payload.length, 0, 0, 0]), payload]);
+}
+
 describe("opening MySQL", function () {
   this.timeout(120_000);
   let server: MysqlServer;
@@ -64,6 +80,24 @@ describe("opening MySQL", function () {
     expect(ms).to.be.within(240, 400);
     await gone;
     silent.close();
+  });
+
+  it("is bounded, and ends no process, when the server freezes while TLS starts", async () => {
+    const freezing = createServer((socket) =>
+      socket
+        .on("error", () => undefined)
+        .resume()
+        .write(GREETING),
+    );
+    await new Promise<void>((resolve) => freezing.listen(0, "127.0.0.1", resolve));
+    const { port } = freezing.address() as { port: number };
+    const gone = new Promise((resolve) => freezing.once("connection", (socket) => socket.once("close", resolve)));
+    const environment = { ...server.environment, MYSQL_PORT: String(port), MYSQL_TLS: "true" };
+    const { error, ms } = await timedFailureOf(opening(environment, 300));
+    expect(error).to.be.instanceOf(MysqlPingError);
+    expect(ms).to.be.within(240, 400);
+    await gone;
+    freezing.close();
   });
 
   it("a question about health is answered in time when the server is frozen, and again when it goes on", () =>

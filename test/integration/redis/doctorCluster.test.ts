@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { CheckReport } from "../../../src/doctor/runner.js";
 import { type RedisCluster, type RedisNode, startRedisCluster } from "../../../src/testing/index.js";
 import { createCertificates, type TestCertificates } from "../../support/certificates.js";
-import { examined, idsOf, textsOf } from "./doctored.js";
+import { CANARY, examined, idsOf, textsOf } from "./doctored.js";
 import { otherMaster } from "./slots.js";
 
 const KEY = "room-stream:m";
@@ -148,6 +148,20 @@ describe("The doctor on a Redis Cluster", function () {
     await node.call("ACL", "SETUSER", "default", "+xadd");
     const [, refused] = textsOf(reports, "redis.permissions");
     expect(refused).to.match(new RegExp(`^failed ${nameOf(node)}: default lacks \\+xadd for publishing`));
+  });
+
+  it("names a node with another password, and looks at the others", async () => {
+    const node = cluster.nodes[1] as RedisNode;
+    for (const each of cluster.nodes) {
+      const password = each === node ? "another" : CANARY;
+      await each.call("ACL", "SETUSER", "service", "on", `>${password}`, "~*", "&*", "+@all");
+    }
+    const user = { REDIS_CLUSTER_USERNAME: "service", REDIS_CLUSTER_PASSWORD: CANARY };
+    const reports = await examined({ ...cluster.environment, ...user });
+    for (const each of cluster.nodes) await each.call("ACL", "DELUSER", "service");
+    expect(idsOf(reports, "failed")).to.deep.equal(["redis.login"]);
+    expect(textsOf(reports, "redis.login").find((text) => text.startsWith("failed"))).to.include(nameOf(node));
+    expect(textsOf(reports, "redis.cluster.state")[0]).to.match(/^ok all 5 servers/);
   });
 
   it("names an announced address that cannot be reached from here", async () => {

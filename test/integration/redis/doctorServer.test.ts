@@ -142,6 +142,35 @@ describe("The doctor on a Redis server", function () {
     expect(textsOf(reports, "redis.scripts")[0]).to.match(/^warning .*EVAL is not allowed.*NOPERM.* -> .*\+eval/);
   });
 
+  it("names commands that are renamed, and takes what it cannot see for what it is", async () => {
+    const other = await startRedisServer({ args: ['rename-command CONFIG ""', 'rename-command EVAL ""'] });
+    try {
+      const reports = await examined(as(other, other.admin));
+      expect(textsOf(reports, "redis.scripts")[0]).to.match(/^warning .*EVAL is not allowed.*unknown command/);
+      expect(textsOf(reports, "redis.timeout")[0]).to.match(/^skipped /);
+      expect(idsOf(reports, "failed")).to.deep.equal([]);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  for (const [answer, advice] of [
+    ["-ERR max number of clients reached", "Raise maxclients"],
+    ["-LOADING Redis is loading the dataset in memory", "The server is reading its data"],
+  ] as const)
+    it(`says what to do about ${answer}`, async () => {
+      const answering = createServer((client) => {
+        client.on("error", () => undefined);
+        client.on("data", () => client.write(`${answer}\r\n`));
+      }).listen(0, "127.0.0.1");
+      await once(answering, "listening");
+      const { port } = answering.address() as AddressInfo;
+      const reports = await examined({ ...environment, REDIS_CLUSTER_ADDRESSES: `127.0.0.1:${port}` });
+      answering.close();
+      expect(idsOf(reports, "failed")).to.deep.equal(["redis.login"]);
+      expect(textsOf(reports, "redis.login")[0]).to.include(answer.slice(1)).and.include(`-> ${advice}`);
+    });
+
   it("names a clock that is wrong, whatever the round trip takes", async () => {
     const behind = await skewed(server, -5_000);
     try {

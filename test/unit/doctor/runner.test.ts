@@ -44,7 +44,7 @@ describe("the doctor's runner", () => {
     ]);
   });
 
-  it("skips what needs a check that failed, was skipped or is not there; a warning is enough", async () => {
+  it("skips what needs a check that failed, was skipped or is not there; a warning, or one finding of several, is enough", async () => {
     const asked: string[] = [];
     const noted = (id: string, needs: readonly string[]) =>
       check(
@@ -58,13 +58,17 @@ describe("the doctor's runner", () => {
     const reports = await run([
       check("warned", found("warning")),
       check("broken", found("failed")),
-      noted("a", ["warned"]),
+      check("partly", async () => [
+        { verdict: "ok", saw: "one server" },
+        { verdict: "failed", saw: "the other", advice: "do this" },
+      ]),
+      noted("a", ["warned", "partly"]),
       noted("b", ["warned", "broken"]),
       noted("c", ["b"]),
       noted("d", ["nobody"]),
     ]);
     expect(asked).to.deep.equal(["a"]);
-    expect(reports.slice(3).map(({ verdict, saw }) => `${verdict}: ${saw}`)).to.deep.equal([
+    expect(reports.slice(5).map(({ verdict, saw }) => `${verdict}: ${saw}`)).to.deep.equal([
       "skipped: needs broken",
       "skipped: needs b",
       "skipped: needs nobody",

@@ -12,10 +12,10 @@ const node = (id: string) => ({ host: "h", port: 1, id });
 describe("What the doctor reads of a cluster", () => {
   it("tells the slots that no range covers, in whichever order the ranges come", () => {
     const range = (from: number, to: number) => ({ from, to, nodes: [node("a")] });
-    expect(uncoveredSlots([])).to.equal("0-16383");
-    expect(uncoveredSlots([range(0, 16_383)])).to.equal("");
-    expect(uncoveredSlots([range(8_000, 16_382), range(1, 7_998)])).to.equal("0, 7999, 16383");
-    expect(uncoveredSlots([range(0, 99), range(50, 60), range(200, 16_383)])).to.equal("100-199");
+    expect(uncoveredSlots([])).to.deep.equal(["0-16383"]);
+    expect(uncoveredSlots([range(0, 16_383)])).to.deep.equal([]);
+    expect(uncoveredSlots([range(8_000, 16_382), range(1, 7_998)])).to.deep.equal(["0", "7999", "16383"]);
+    expect(uncoveredSlots([range(0, 99), range(50, 60), range(200, 16_383)])).to.deep.equal(["100-199"]);
   });
 
   it("takes a node that does not know its address for the one that was asked", async () => {

@@ -8,6 +8,7 @@ import { DeadlineExceededError } from "../../../../src/errors.js";
 import { MysqlPatient } from "../../../../src/mysql/doctor/index.js";
 import { runMigrations } from "../../../../src/mysql/migrator/migrator.js";
 import { type MysqlServer, startMysqlServer } from "../../../../src/testing/index.js";
+import { startBlackHole } from "../../../support/blackHole.js";
 import { createCertificates, type TestCertificates } from "../../../support/certificates.js";
 import { CANARY, connectAdmin, diagnose } from "./diagnosis.js";
 
@@ -104,6 +105,25 @@ describe("the doctor on the way to MySQL", function () {
     expect(dead.ids("failed")).to.deep.equal(["mysql.tcp"]);
     expect(dead.one("mysql.tcp").saw).to.include("127.0.0.1:1 ").and.include("ECONNREFUSED");
     expect(dead.one("mysql.tcp").advice).to.include("start the server");
+  });
+
+  it("a firewall that drops what would connect", async () => {
+    const hole = await startBlackHole();
+    try {
+      const dropped = await diagnose({ ...environment, MYSQL_PORT: `${hole.port}` }, { timeoutMs: 500 });
+      expect(dropped.ids("failed")).to.deep.equal(["mysql.tcp"]);
+      expect(dropped.one("mysql.tcp").saw).to.equal(`127.0.0.1:${hole.port} cannot be connected to (no answer)`);
+      expect(dropped.one("mysql.tcp").advice).to.include("firewall");
+    } finally {
+      hole.stop();
+    }
+  });
+
+  it("a file of the migrating user's that is missing keeps nothing from being looked at", async () => {
+    const found = await diagnose({ ...environment, MYSQL_MIGRATION_SECRET_FILE: join(folder, "none") });
+    expect(found.ids("failed")).to.deep.equal([]);
+    expect(found.ids("warning")).to.deep.equal(["mysql.credentials", "mysql.login.migrator"]);
+    expect(found.one("mysql.schema").verdict).to.equal("ok");
   });
 
   it("a wrong password", async () => {
