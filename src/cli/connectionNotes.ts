@@ -9,7 +9,7 @@ export interface NoteTaker {
 
 const UNANNOUNCED =
   "Redis does not announce new entries (its notify-keyspace-events lacks Kt), so signals may come a second late";
-/** So many different warnings are told. */
+/** So many different warnings are told, and of one loss so many reasons. */
 const MAX_WARNINGS = 100;
 
 /** Takes what Redis' connections log and tells what an operator needs of it: each thing once, not once for each connection. */
@@ -17,7 +17,8 @@ export class ConnectionNotes implements Logger {
   readonly #taker: NoteTaker;
   readonly #warned = new Set<string>();
   #state: "starting" | "connected" | "lost" = "starting";
-  #reason: string | undefined;
+  /** Of this loss; behind a proxy that accepts and hangs up they take turns. */
+  readonly #reasons = new Set<string>();
 
   constructor(taker: NoteTaker) {
     this.#taker = taker;
@@ -50,13 +51,13 @@ export class ConnectionNotes implements Logger {
   #lost(): void {
     if (this.#state !== "connected") return;
     this.#state = "lost";
-    this.#reason = undefined;
+    this.#reasons.clear();
     this.#taker.lost("Redis is not connected; trying again. What is published meanwhile follows when it is back");
   }
 
   #failed(reason: string): void {
-    if (this.#state !== "lost" || reason === this.#reason) return;
-    this.#reason = reason;
+    if (this.#state !== "lost" || this.#reasons.has(reason) || this.#reasons.size >= MAX_WARNINGS) return;
+    this.#reasons.add(reason);
     this.#taker.lost(`Redis is still not connected: ${reason}`);
   }
 

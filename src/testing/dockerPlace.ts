@@ -19,13 +19,18 @@ const LIFELINE = "cat >/dev/null; kill -TERM 1";
 export class DockerPlace implements Place {
   readonly folder = FOLDER;
   readonly bindAddress = "0.0.0.0";
+  readonly peerAddress: string;
   readonly mysqlArgs = ["--user=root"];
   #closing: Promise<void> | undefined;
 
   private constructor(
     private readonly client: ContainerRuntimeClient,
     private readonly container: StartedTestContainer,
-  ) {}
+  ) {
+    // The engine's default network is a bridge between all containers; a container without an address has no network of its own.
+    const addresses = container.getNetworkNames().map((name) => container.getIpAddress(name));
+    this.peerAddress = addresses.find(Boolean) ?? "127.0.0.1";
+  }
 
   static async open(testcontainers: Testcontainers, image: string, ports: readonly number[]): Promise<DockerPlace> {
     const client = await testcontainers.getContainerRuntimeClient();

@@ -16,6 +16,7 @@ rm -rf "$1"`;
 /** Servers as private processes on this machine, in a temporary folder, unprivileged also when this process is root. */
 export class LocalPlace implements Place {
   readonly bindAddress = "127.0.0.1";
+  readonly peerAddress = "127.0.0.1";
   readonly folder: string;
   readonly mysqlArgs: readonly string[];
   readonly #binaries: Binaries;

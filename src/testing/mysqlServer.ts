@@ -75,6 +75,7 @@ async function startIn(place: Place, source: Source, port: number, options: Mysq
   return {
     host: "127.0.0.1",
     port,
+    peerHost: place.peerAddress,
     version,
     environment: {
       MYSQL_ENDPOINT: "127.0.0.1",

@@ -16,6 +16,8 @@ export interface Place {
   readonly folder: string;
   /** The address servers bind to; clients reach them at 127.0.0.1 in any case. */
   readonly bindAddress: string;
+  /** Where servers in other places reach those in this one. */
+  readonly peerAddress: string;
   /** What the MySQL server must be told about this place. */
   readonly mysqlArgs: readonly string[];
   /** The path of the first of these programs that exists here. */

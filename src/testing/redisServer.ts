@@ -76,6 +76,7 @@ export async function startRedisIn(
   return {
     host: "127.0.0.1",
     port,
+    peerHost: place.peerAddress,
     version,
     admin,
     environment: singleEnvironment(port, options.tls),

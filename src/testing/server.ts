@@ -11,6 +11,8 @@ export interface ServerTls {
 export interface Server {
   readonly host: string;
   readonly port: number;
+  /** Where another private server reaches it, at the same `port`: a container's own address, or `host` where none are used. */
+  readonly peerHost: string;
   /** As the server tells it, such as `10.11.19-MariaDB` or `7.0.15`. */
   readonly version: string;
   /** kill -9; resolves once the process is gone. */

@@ -214,15 +214,19 @@ describe("health", function () {
     it(`stays live and says why it is not ready while ${store} is killed, and is ready when it is back`, () =>
       withContainer(environment, async (container) => {
         await server().kill();
-        const down = await container.health();
-        expect(down).to.include({ live: true, ready: false, state: "ready" });
-        expect(down[store].status).to.equal("down");
-        expect(down[other].status).to.equal("up");
-        expect(down.mysql.pool?.idle).to.equal(store === "mysql" ? 0 : 1);
-        const name = { mysql: "MySQL", redis: "Redis" }[store];
-        expect(down.problems).to.deep.equal([`${name}: ${down[store].error}`]);
-        expect(down[store].error).to.match(/ECONNREFUSED|closed|lost|reset/i);
-        await server().restart();
+        try {
+          const down = await container.health();
+          expect(down).to.include({ live: true, ready: false, state: "ready" });
+          expect(down[store].status).to.equal("down");
+          expect(down[other].status).to.equal("up");
+          expect(down.mysql.pool?.idle).to.equal(store === "mysql" ? 0 : 1);
+          const name = { mysql: "MySQL", redis: "Redis" }[store];
+          expect(down.problems).to.deep.equal([`${name}: ${down[store].error}`]);
+          // Refused by the system, or accepted by a proxy that hangs up.
+          expect(down[store].error).to.match(/ECONNREFUSED|ECONNRESET|EPIPE|closed|lost/);
+        } finally {
+          await server().restart();
+        }
         await untilHealth(container, ({ ready }) => ready);
       }));
 
@@ -350,7 +354,7 @@ describe("health", function () {
     try {
       await withContainer(environment, async (container) => {
         await redis.call("CONFIG", "SET", "masteruser", master.admin.username, "masterauth", master.admin.password);
-        await redis.call("REPLICAOF", master.host, master.port);
+        await redis.call("REPLICAOF", master.peerHost, master.port);
         const linked = await untilHealth(container, ({ redis: told }) => told.masterLink === "up");
         expect(linked.redis.role).to.equal("replica");
         expect(linked.warnings).to.deep.equal(["Redis is a replica: writes fail"]);

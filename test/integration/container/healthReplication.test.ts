@@ -38,7 +38,7 @@ describe("health of a MySQL replica", function () {
     ({ environment } = await createDatabase({ ...redis.environment, ...adminOf(replica) }));
     const { username, password } = source.admin;
     const [change, ...rest] = [
-      `${words.change}_HOST = '${source.host}'`,
+      `${words.change}_HOST = '${source.peerHost}'`,
       `PORT = ${source.port}`,
       `USER = '${username}'`,
       `PASSWORD = '${password}'`,

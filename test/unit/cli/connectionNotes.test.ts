@@ -28,7 +28,7 @@ describe("what is told of the connection", () => {
     const { notes, told, lost, ready, failed } = taking();
     notes.begin();
     for (let connection = 0; connection < 3; connection += 1) lost();
-    for (const reason of ["ECONNREFUSED", "ECONNREFUSED", "WRONGPASS"]) failed(reason);
+    for (const reason of ["ECONNREFUSED", "ECONNREFUSED", "WRONGPASS", "ECONNREFUSED"]) failed(reason);
     for (let connection = 0; connection < 3; connection += 1) ready();
     lost();
     failed("WRONGPASS");
