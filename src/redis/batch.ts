@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { Command, type Redis } from "ioredis";
 import { type DataError, DriverError, RedisCommandError } from "../errors.js";
+import { currentLogFields } from "../telemetry/logFields.js";
 import { lastConnectionError } from "./connectionLog.js";
 import { isServerError, isTemporary, toDriverError } from "./driverErrors.js";
 import { type Ground, type Interruptible, weigh } from "./operation.js";
@@ -79,6 +80,7 @@ class Pieces {
  */
 export class Batch<W extends Write> implements Interruptible {
   readonly startedAt = performance.now();
+  readonly logFields = currentLogFields();
   readonly #commands: BatchedCommand<W>[] = [];
   readonly #awaited: ReturnType<typeof awaitedFor>;
   /** Commands that the driver has not settled. */
