@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import type { DoctorOptions } from "./doctor.js";
-import { DOCTOR_EXIT_CODES_HELP } from "./exitCodes.js";
+import { exitCodesHelp } from "./exitCodes.js";
+import { addHelpParts, examples } from "./helpText.js";
 import { wholeNumber } from "./wholeNumber.js";
 
 export function addDoctor(program: Command): void {
-  program
+  const doctor = program
     .command("doctor")
     .summary("find what is wrong with the configured servers, and say what to do")
     .description(
@@ -14,6 +15,6 @@ export function addDoctor(program: Command): void {
     .option("--json", "one JSON document on standard output, progress as JSON lines on standard error")
     .option("--fix", "mend what can be mended without risk, and say what was done")
     .addOption(new Option("--timeout <seconds>", "how long each check may take").argParser(wholeNumber(600)).default(5))
-    .addHelpText("after", `${DOCTOR_EXIT_CODES_HELP}\n\nExample:\n  doordarshan-data doctor --json > report.json`)
     .action(async (options: DoctorOptions) => (await import("./doctor.js")).doctor(options));
+  addHelpParts(doctor, [exitCodesHelp("doctor"), examples("doctor --json > report.json")]);
 }

@@ -29,25 +29,95 @@ export const EXIT = {
   SIGTERM: 143,
 } as const;
 
-export const EXIT_CODES_HELP = `
-Exit codes:
-  0    done, or nothing to do
-  1    check: the schema differs from what this version expects
-  2    wrong usage or configuration; nothing was sent
-  3    refused, nothing changed: the history does not fit, tables or rows stand in the way, or rows would be lost
-  4    others held the migration lock, or a table, for too long
-  5    the server cannot be reached, does not let the user in, or was lost
-  6    a statement failed
-  130  stopped by Ctrl-C (143: by SIGTERM); what was done stays
-After 4, 5, 6 and 130 run the same command again: it goes on from where it was. But down counts anew each time: see in
-status how many are left to take back.`;
+export type CommandName = "migrate" | "doctor" | "watch" | "fleet";
 
-export const DOCTOR_EXIT_CODES_HELP = `
-Exit codes:
-  0    all is well, or was mended
-  1    there are warnings: what works today and will not always
-  2    wrong usage or a .env file that cannot be read; nothing was looked at
-  6    something is wrong that keeps the data layer, or a part of it, from working`;
+export interface ExitCode {
+  readonly codes: readonly number[];
+  readonly meaning: string;
+  /** What it is of each command that may end with it. */
+  readonly of: Partial<Record<CommandName, string>>;
+}
+
+const MISUSE = "wrong usage or configuration; nothing was sent";
+const STOPPED = "stopped by Ctrl-C, or (143) by SIGTERM";
+
+/** The one table of them: what --help shows, and docs/operations.md. */
+export const EXIT_CODES: readonly ExitCode[] = [
+  {
+    codes: [EXIT.done],
+    meaning: "done",
+    of: {
+      migrate: "done, or nothing to do",
+      doctor: "all is well, or was mended",
+      watch: "whoever read the output has gone",
+      fleet: "done",
+    },
+  },
+  {
+    codes: [EXIT.difference],
+    meaning: "looked at, and not as it should be",
+    of: {
+      migrate: "check: the schema differs from what this version expects",
+      doctor: "there are warnings: what works today and will not always",
+    },
+  },
+  {
+    codes: [EXIT.usage],
+    meaning: MISUSE,
+    of: {
+      migrate: MISUSE,
+      doctor: "wrong usage or a .env file that cannot be read; nothing was looked at",
+      watch: MISUSE,
+      fleet: MISUSE,
+    },
+  },
+  {
+    codes: [EXIT.refused],
+    meaning: "refused, nothing changed",
+    of: {
+      migrate:
+        "refused, nothing changed: the history does not fit, tables or rows stand in the way, or rows would be lost",
+    },
+  },
+  {
+    codes: [EXIT.blocked],
+    meaning: "kept waiting for too long",
+    of: { migrate: "others held the migration lock, or a table, for too long" },
+  },
+  {
+    codes: [EXIT.unreachable],
+    meaning: "the server cannot be used",
+    of: {
+      migrate: "MySQL cannot be reached, does not let the user in, or was lost",
+      watch: "Redis cannot be reached or does not let the user in",
+      fleet: "MySQL cannot be reached or does not let the user in",
+    },
+  },
+  {
+    codes: [EXIT.failed],
+    meaning: "failed, or the output could not be written",
+    of: {
+      migrate: "a statement failed",
+      doctor: "something is wrong that keeps the data layer, or a part of it, from working",
+      watch: "Redis refused to have the meetings read",
+      fleet: "a statement failed, such as on a database that is not migrated",
+    },
+  },
+  {
+    codes: [EXIT.SIGINT, EXIT.SIGTERM],
+    meaning: STOPPED,
+    of: { migrate: `${STOPPED}; what was done stays`, doctor: STOPPED, watch: STOPPED, fleet: STOPPED },
+  },
+];
+
+/** A command's part of the table, a line each. */
+export function exitCodesHelp(command: CommandName): string {
+  const lines = EXIT_CODES.flatMap(({ codes: [code], of }) => {
+    const meaning = of[command];
+    return meaning === undefined ? [] : [`  ${String(code).padEnd(3)}  ${meaning}`];
+  });
+  return ["Exit codes:", ...lines].join("\n");
+}
 
 const REFUSALS = [MigrationHistoryError, MigrationTableError, MigrationSettingError, AdoptionError, DataLossError];
 const BLOCKS = [MigrationLockError, MigrationBlockedError];

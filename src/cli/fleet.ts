@@ -5,12 +5,10 @@ import { closeDataSource, createDataSource, openDataSource } from "../mysql/data
 import { poolDatabase } from "../mysql/repositories/database.js";
 import type { FleetOverview } from "../mysql/repositories/fleetOverview.js";
 import { createRepositories } from "../mysql/repositories/index.js";
-import type { Logger } from "../telemetry/logger.js";
-import { EXIT, exitCodeOf } from "./exitCodes.js";
+import { noticesTo, runCommand, tellNotices, untilStopped } from "./commandRun.js";
 import { failureText } from "./failureText.js";
 import { fleetLines } from "./fleetText.js";
-import { listenForInterruption } from "./interruption.js";
-import { createReporter, type Reporter } from "./reporter.js";
+import type { Reporter } from "./reporter.js";
 import { Screen } from "./screen.js";
 import { terminalOf, toLine } from "./terminalText.js";
 
@@ -29,27 +27,17 @@ const CONNECT_WITHIN_MS = 10_000;
 const MAX_QUERY_MS = 10_000;
 
 /** `doordarshan-data fleet`: sets the exit code of the process and never throws. */
-export async function fleet(options: FleetOptions): Promise<void> {
-  const reporter = createReporter({ json: options.json ?? false }, { out: process.stdout, err: process.stderr });
-  const interruption = listenForInterruption(() => undefined);
-  try {
-    await onFleet(options, reporter, interruption.signal);
-  } catch (error) {
-    if (!interruption.received) {
-      reporter.failure(error, adviceOn(error));
-      process.exitCode = exitCodeOf(error);
-    }
-  }
-  interruption.end();
-  if (interruption.received) process.exitCode = EXIT[interruption.received as "SIGINT" | "SIGTERM"];
+export function fleet(options: FleetOptions): Promise<void> {
+  const { json } = options;
+  return runCommand({ json, adviceOn }, (reporter) => untilStopped((ended) => onFleet(options, reporter, ended)));
 }
 
 async function onFleet(options: FleetOptions, reporter: Reporter, ended: AbortSignal): Promise<void> {
   loadDotenv();
   const { mysql, notices } = loadMysqlConfig();
-  for (const { level, variable, message } of notices) if (level === "warn") reporter.warn(`${variable}: ${message}`);
+  tellNotices(notices, reporter);
   const config: MysqlConfig = { ...mysql, queryTimeoutMs: Math.min(mysql.queryTimeoutMs, MAX_QUERY_MS) };
-  const dataSource = createDataSource({ mysql: config }, { logger: noticesOnly(reporter) });
+  const dataSource = createDataSource({ mysql: config }, { logger: noticesTo(reporter) });
   const repository = createRepositories(poolDatabase(dataSource)).fleet;
   const { tenant, limit } = options;
   const read = () => repository.overview({ limit, ...(tenant !== undefined && { tenant }) });
@@ -67,7 +55,7 @@ async function onFleet(options: FleetOptions, reporter: Reporter, ended: AbortSi
 function showOnce(overview: FleetOverview, { workers = false }: FleetOptions, reporter: Reporter): void {
   // However few rows a terminal has: it scrolls.
   const lines = fleetLines(overview, { ...terminalOf(process.stdout), rows: undefined, workers });
-  reporter.result(overview, lines.join("\n"));
+  reporter.result(overview, { styled: lines.join("\n") });
 }
 
 /** What was read last, and why it could not be read since. */
@@ -129,13 +117,4 @@ function adviceOn(error: unknown) {
   if (!(error instanceof QueryError) || !SCHEMA_ERRORS.includes(error.errno ?? 0)) return undefined;
   const advice = "The schema is not as this version expects it: see doordarshan-data migrate status";
   return { details: advice, data: { advice } };
-}
-
-/** What the configuration makes worth a warning; that a connection failed is told by what fails on it. */
-function noticesOnly(reporter: Reporter): Logger {
-  const nothing = () => undefined;
-  const warn = (fields: object, message: string) => {
-    if ((fields as { event?: string }).event === "config.notice") reporter.warn(message);
-  };
-  return { debug: nothing, info: nothing, warn, error: warn };
 }

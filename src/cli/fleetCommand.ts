@@ -1,32 +1,28 @@
 import { type Command, Option } from "commander";
+import { exitCodesHelp } from "./exitCodes.js";
 import type { FleetOptions } from "./fleet.js";
+import { addHelpParts, examples } from "./helpText.js";
 import { wholeNumber } from "./wholeNumber.js";
 
 const MAX_SECONDS = 3_600;
 const MAX_NODES = 10_000;
 
-const HELP = `
-STATE is how old the last heartbeat is: alive (at most 10 s), off (alive, but no meeting is placed there), dead, or ahead (from the
-future, which is not believed). USED is what routers are provisioned for and what is reserved, in streams; LIMIT is what the
-workers may carry; LOAD is the one as a part of the other. Live nodes come first, and of these the fullest.
-
-Examples:
-  doordarshan-data fleet
-  doordarshan-data fleet --tenant acme --workers --interval 5
-  doordarshan-data fleet --json | jq '.nodes[] | select(.alive | not) | .containerId'
-
-Exit codes:
-  0    done
-  2    wrong usage or configuration; nothing was sent
-  5    MySQL cannot be reached or does not let the user in
-  6    a statement failed
-  130  stopped by Ctrl-C (143: by SIGTERM)
-
-Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed. It only
-reads.`;
+const HELP = [
+  "STATE is how old the last heartbeat is: alive (at most 10 s), off (alive, but no meeting is placed there), dead, or ahead (from " +
+    "the future, which is not believed). USED is what routers are provisioned for and what is reserved, in streams; LIMIT is " +
+    "what the workers may carry; LOAD is the one as a part of the other. Live nodes come first, and of these the fullest; where " +
+    "there are more than --limit, those with the least room left are shown.",
+  examples(
+    "fleet",
+    "fleet --tenant acme --workers --interval 5",
+    "fleet --json | jq '.nodes[] | select(.alive | not) | .containerId'",
+  ),
+  exitCodesHelp("fleet"),
+  "Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed. It only reads.",
+];
 
 export function addFleet(program: Command): void {
-  program
+  const fleet = program
     .command("fleet")
     .summary("show the media nodes and how full they are")
     .description("Shows the media nodes as a table: again and again on a terminal, once where the output is none.")
@@ -40,6 +36,6 @@ export function addFleet(program: Command): void {
     )
     .option("--once", "once on a terminal too")
     .option("--json", "once, as one JSON document, with the workers")
-    .addHelpText("after", HELP)
     .action(async (options: FleetOptions) => (await import("./fleet.js")).fleet(options));
+  addHelpParts(fleet, HELP);
 }

@@ -10,11 +10,12 @@ import {
 } from "../mysql/migrator/migrator.js";
 import type { MigrationEvent } from "../mysql/migrator/progress.js";
 import type { Logger } from "../telemetry/logger.js";
+import { noticesTo, runCommand, tellNotices } from "./commandRun.js";
 import { createMigration } from "./createMigration.js";
-import { EXIT, exitCodeOf } from "./exitCodes.js";
+import { EXIT } from "./exitCodes.js";
 import { type Interruption, listenForInterruption } from "./interruption.js";
 import { doneText, planText, statusText, UP_TO_DATE } from "./migrationTexts.js";
-import { createReporter, type Reporter } from "./reporter.js";
+import type { Reporter } from "./reporter.js";
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -85,7 +86,7 @@ export function check(options: CommonOptions): Promise<void> {
 }
 
 export function create(name: string, options: CommonOptions): Promise<void> {
-  return reporting(options, async (reporter) => {
+  return runCommand(options, async (reporter) => {
     const file = await createMigration(name, process.cwd(), Date.now());
     reporter.result(
       { file },
@@ -118,7 +119,7 @@ function changing(options: RunOptions, work: (context: Context, running: Running
     } catch (error) {
       if (!(error instanceof OperationAbortedError) || !interruption.received) throw error;
       await tellWhatIsLeft(context, error);
-      return EXIT[interruption.received as "SIGINT" | "SIGTERM"];
+      return EXIT[interruption.received];
     } finally {
       interruption.end();
     }
@@ -144,30 +145,10 @@ async function tellWhatIsLeft({ config, reporter, logger }: Context, error: Oper
 }
 
 function onDatabase(options: CommonOptions, work: (context: Context) => Promise<number>): Promise<void> {
-  return reporting(options, (reporter) => {
+  return runCommand(options, (reporter) => {
     loadDotenv();
     const config = loadMysqlConfig();
-    for (const { level, variable, message } of config.notices)
-      if (level === "warn") reporter.warn(`${variable}: ${message}`);
-    return work({ config, reporter, logger: warningsOnly(reporter) });
+    tellNotices(config.notices, reporter);
+    return work({ config, reporter, logger: noticesTo(reporter) });
   });
-}
-
-async function reporting(options: CommonOptions, work: (reporter: Reporter) => Promise<number>): Promise<void> {
-  const reporter = createReporter({ json: options.json ?? false }, { out: process.stdout, err: process.stderr });
-  try {
-    process.exitCode = await work(reporter);
-  } catch (error) {
-    reporter.failure(error);
-    process.exitCode = exitCodeOf(error);
-  }
-}
-
-/** What a run does is told by its events. */
-function warningsOnly(reporter: Reporter): Logger {
-  const nothing = () => undefined;
-  const warn = (fields: object, message: string) => {
-    if ((fields as { event?: string }).event !== "mysql.migration") reporter.warn(message);
-  };
-  return { debug: nothing, info: nothing, warn, error: warn };
 }

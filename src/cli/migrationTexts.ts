@@ -1,6 +1,8 @@
 import type { MigrationPlan, PlannedStatement } from "../mysql/migrator/plan.js";
 import { sizeText } from "../mysql/migrator/progress.js";
 import type { MigrationStatus } from "../mysql/migrator/status.js";
+import { layOut } from "./table.js";
+import { type Span, toLine } from "./terminalText.js";
 
 export const UP_TO_DATE = "Nothing to do: the database is up to date.";
 
@@ -8,6 +10,9 @@ export const UP_TO_DATE = "Nothing to do: the database is up to date.";
 export function doneText(verb: "Applied" | "Reverted", names: readonly string[]): string {
   return [`${verb} ${count(names.length, "migration")}:`, ...names.map((name) => `  ${name}`)].join("\n");
 }
+
+const STATUS_COLUMNS = ["migration", "state", "applied at (UTC)", "checksum"].map((title) => ({ title, rank: 0 }));
+const PLAIN = { columns: undefined, colours: false };
 
 /** A table of all migrations, and how many are pending. */
 export function statusText(statuses: readonly MigrationStatus[]): string {
@@ -19,7 +24,9 @@ export function statusText(statuses: readonly MigrationStatus[]): string {
     problem ?? (state === "applied" ? "ok" : "-"),
   ]);
   const summary = `${statuses.length - pending} applied, ${pending} pending.`;
-  return [columns([["migration", "state", "applied at (UTC)", "checksum"], ...rows]), "", summary].join("\n");
+  const cells = rows.map((row) => row.map((text): Span => ({ text })));
+  const table = layOut(STATUS_COLUMNS, cells, undefined).map((line) => toLine(line, PLAIN).trimEnd());
+  return [...table, "", summary].join("\n");
 }
 
 /** What a plan calls the table that the migrations are recorded in. */
@@ -59,16 +66,4 @@ function hasRows({ size }: PlannedStatement): boolean {
 
 function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

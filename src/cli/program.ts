@@ -1,18 +1,23 @@
 import { createRequire } from "node:module";
 import { Command, Option } from "commander";
 import { addDoctor } from "./doctorCommand.js";
-import { EXIT_CODES_HELP } from "./exitCodes.js";
+import { exitCodesHelp } from "./exitCodes.js";
 import { addFleet } from "./fleetCommand.js";
+import { addHelpParts, examples } from "./helpText.js";
 import type { CommonOptions, DownOptions, RunOptions } from "./migrate.js";
 import { addWatch } from "./watchCommand.js";
 import { wholeNumber } from "./wholeNumber.js";
 
 const MAX_SECONDS = 86_400;
 
-const CONFIGURATION_HELP = `
-Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed.
-MYSQL_MIGRATION_USERNAME and MYSQL_MIGRATION_PASSWORD, or MYSQL_MIGRATION_SECRET_FILE, name the user who migrates
-where that is not the run-time user.`;
+const HELP = [
+  exitCodesHelp("migrate"),
+  "After 4, 5, 6 and 130 run the same command again: it goes on from where it was. But down counts anew each time: see in status " +
+    "how many are left to take back.",
+  "Reads the MYSQL_* variables, and a .env file in the working folder, as loadConfig() does; those of Redis are not needed. " +
+    "MYSQL_MIGRATION_USERNAME and MYSQL_MIGRATION_PASSWORD, or MYSQL_MIGRATION_SECRET_FILE, name the user who migrates " +
+    "where that is not the run-time user.",
+];
 
 /** Loaded when a command runs: explaining one needs no driver. */
 const commands = () => import("./migrate.js");
@@ -24,6 +29,7 @@ export function createProgram(): Command {
     .description("The data layer of Doordarshan meetings")
     .version(version)
     .showHelpAfterError("(--help explains)")
+    .configureHelp({ minWidthToWrap: 20 })
     .exitOverride();
   addMigrate(program);
   addDoctor(program);
@@ -38,8 +44,8 @@ function addMigrate(program: Command): void {
     .summary("bring a database's schema up to date, look at it, take it back")
     .description(
       "Migrates the database that the environment names. One at a time works on it, however many are started.",
-    )
-    .addHelpText("afterAll", `${EXIT_CODES_HELP}\n${CONFIGURATION_HELP}`);
+    );
+  addHelpParts(migrate, HELP, "afterAll");
   addUp(migrate);
   addDown(migrate);
   addReaders(migrate);
@@ -47,54 +53,56 @@ function addMigrate(program: Command): void {
 }
 
 function addUp(migrate: Command): void {
-  changing(migrate.command("up"))
+  const up = changing(migrate.command("up"))
     .summary("apply every pending migration")
     .description(
       "Applies every pending migration, while other programs go on. What stands in the way is found first, and then nothing " +
         "is changed. Killed at any point, it is gone on with by the next run.",
     )
-    .addHelpText("after", "\nExample:\n  doordarshan-data migrate plan && doordarshan-data migrate up")
     .action(async (options: RunOptions) => (await commands()).up(options));
+  addHelpParts(up, [examples("migrate plan && doordarshan-data migrate up")]);
 }
 
 function addDown(migrate: Command): void {
-  changing(migrate.command("down"))
+  const down = changing(migrate.command("down"))
     .summary("take the newest migrations back")
     .description("Takes the newest n migrations back. Refuses to drop tables that have rows.")
     .argument("[n]", "how many", wholeNumber(10_000), 1)
     .option("--allow-data-loss", "drop tables that have rows too")
-    .addHelpText("after", "\nExample:\n  doordarshan-data migrate down 2")
     .action(async (steps: number, options: DownOptions) => (await commands()).down(steps, options));
+  addHelpParts(down, [examples("migrate down 2")]);
 }
 
 function addReaders(migrate: Command): void {
-  asJson(migrate.command("status"))
+  const status = asJson(migrate.command("status"))
+    .summary("show which migrations are applied")
     .description("Shows each migration: applied or pending, when, and whether it is as it was when it was applied.")
-    .addHelpText("after", "\nExample:\n  doordarshan-data migrate status --json")
     .action(async (options: CommonOptions) => (await commands()).status(options));
-  asJson(migrate.command("plan"))
+  addHelpParts(status, [examples("migrate status --json")]);
+  const plan = asJson(migrate.command("plan"))
+    .summary("show what up would do")
     .description("Shows what up would do: each statement, how large its table is, and who waits while it runs.")
-    .addHelpText(
-      "after",
-      "\nEach statement also needs its table alone for a moment: it waits at most a second for that, then lets the others" +
-        "\nthrough and tries again.\n\nExample:\n  doordarshan-data migrate plan",
-    )
     .action(async (options: CommonOptions) => (await commands()).plan(options));
-  asJson(migrate.command("check"))
+  addHelpParts(plan, [
+    "Each statement also needs its table alone for a moment: it waits at most a second for that, then lets the others through and tries again.",
+    examples("migrate plan"),
+  ]);
+  const check = asJson(migrate.command("check"))
+    .summary("compare the schema with what this version expects")
     .description(
       "Compares the schema with what this version expects; lines of - are missing, lines of + are there instead.",
     )
-    .addHelpText("after", "\nExample:\n  doordarshan-data migrate check || echo 'the schema has drifted'")
     .action(async (options: CommonOptions) => (await commands()).check(options));
+  addHelpParts(check, [examples("migrate check || echo 'the schema has drifted'")]);
 }
 
 function addCreate(migrate: Command): void {
-  asJson(migrate.command("create"))
+  const create = asJson(migrate.command("create"))
     .summary("write a new, empty migration (in this package's repository)")
     .description("Writes migrations/<timestamp>-<Name>.ts and adds it to migrations/index.ts.")
     .argument("<Name>", "verb and noun, such as AddMeetingTitle")
-    .addHelpText("after", "\nExample:\n  doordarshan-data migrate create AddMeetingTitle")
     .action(async (name: string, options: CommonOptions) => (await commands()).create(name, options));
+  addHelpParts(create, [examples("migrate create AddMeetingTitle")]);
 }
 
 function changing(command: Command): Command {

@@ -3,7 +3,7 @@ import { DataError } from "../errors.js";
 import type { MigrationEvent } from "../mysql/migrator/progress.js";
 import { failureText } from "./failureText.js";
 import { type LineStream, StatusLine } from "./statusLine.js";
-import { type TerminalStream, terminalOf } from "./terminalText.js";
+import { harmlessLines, jsonLine, type TerminalStream, terminalOf } from "./terminalText.js";
 
 /** What a command says: progress on standard error, one result on standard output. */
 export interface Reporter {
@@ -11,8 +11,8 @@ export interface Reporter {
   /** Something worth knowing that is no result. */
   note(message: string): void;
   warn(message: string): void;
-  /** Called once: what came of it, as data and as text. */
-  result(data: object, text: string): void;
+  /** Called once: what came of it, as data and as text; `styled` text is shown as it is, so foreign parts of it must be harmless. */
+  result(data: object, text: string | { readonly styled: string }): void;
   /** In the place of a result. `details` is more text for people, `data` more for machines. */
   failure(error: unknown, more?: { readonly details: string; readonly data: object }): void;
 }
@@ -55,7 +55,7 @@ class JsonReporter implements Reporter {
   }
 
   result(data: object): void {
-    this.#streams.out.write(`${JSON.stringify(data, undefined, this.#indent)}\n`);
+    this.#streams.out.write(`${harmlessLines(JSON.stringify(data, undefined, this.#indent))}\n`);
   }
 
   failure(error: unknown, more?: { readonly data: object }): void {
@@ -64,7 +64,7 @@ class JsonReporter implements Reporter {
   }
 
   #tell(event: object): void {
-    this.#streams.err.write(`${JSON.stringify(event)}\n`);
+    this.#streams.err.write(`${jsonLine(event)}\n`);
   }
 }
 
@@ -83,26 +83,26 @@ class TextReporter implements Reporter {
 
   progress(event: MigrationEvent): void {
     if (event.kind === "refused") this.warn(event.message);
-    else if (this.#isWorthALine(event)) this.#line.print(event.message);
+    else if (this.#isWorthALine(event)) this.note(event.message);
     else this.#line.show(event.message);
   }
 
   note(message: string): void {
-    this.#line.print(message);
+    this.#line.print(harmlessLines(message));
   }
 
   warn(message: string): void {
-    this.#line.print(`${this.#style("yellow", "warning:")} ${message}`);
+    this.#line.print(`${this.#style("yellow", "warning:")} ${harmlessLines(message)}`);
   }
 
-  result(_: object, text: string): void {
+  result(_: object, text: string | { readonly styled: string }): void {
     this.#line.clear();
-    this.#streams.out.write(`${text}\n`);
+    this.#streams.out.write(`${typeof text === "string" ? harmlessLines(text) : text.styled}\n`);
   }
 
   failure(error: unknown, more?: { readonly details: string }): void {
-    this.#line.print(`${this.#style("red", "error:")} ${failureText(error)}`);
-    if (more?.details) this.#line.print(more.details);
+    this.#line.print(`${this.#style("red", "error:")} ${harmlessLines(failureText(error))}`);
+    if (more?.details) this.note(more.details);
   }
 
   /** On a terminal the line that is rewritten tells the rest. */

@@ -1,3 +1,5 @@
+import { cut, harmless } from "./terminalText.js";
+
 /** What is needed of a stream such as `process.stderr`. */
 export interface LineStream {
   write(text: string): unknown;
@@ -22,7 +24,7 @@ export class StatusLine {
     return this.#stream.isTTY === true;
   }
 
-  /** A line that stays. */
+  /** A line that stays, of harmless text. */
   print(line: string): void {
     this.clear();
     this.#stream.write(`${line}\n`);
@@ -33,8 +35,7 @@ export class StatusLine {
     if (!this.isLive) return;
     // Cut, since a line that wraps could not be rewritten.
     const width = (this.#stream.columns || COLUMNS_UNKNOWN) - 1;
-    const fitting = line.length > width ? `${line.slice(0, width - 1)}…` : line;
-    this.#stream.write(`${ERASE_LINE}${fitting}`);
+    this.#stream.write(`${ERASE_LINE}${cut(harmless(line), width)}`);
     this.#isShown = true;
   }
 

@@ -39,6 +39,11 @@ export function harmless(text: string): string {
   );
 }
 
+/** The same of several lines, whose line breaks are ours. */
+export function harmlessLines(text: string): string {
+  return text.split("\n").map(harmless).join("\n");
+}
+
 /** One line of JSON, harmless on a terminal too. */
 export function jsonLine(value: unknown): string {
   return harmless(JSON.stringify(value));

@@ -7,10 +7,9 @@ import { createRedisRepository } from "../redis/repository.js";
 import type { SubscriptionEvent } from "../redis/signals/events.js";
 import { createSignals } from "../redis/signals/signals.js";
 import { checkFrom, checkMeetingIds } from "../redis/signals/subscribeInput.js";
+import { runCommand, tellNotices, untilStopped } from "./commandRun.js";
 import { ConnectionNotes } from "./connectionNotes.js";
-import { EXIT, exitCodeOf } from "./exitCodes.js";
-import { listenForInterruption } from "./interruption.js";
-import { createReporter, type Reporter } from "./reporter.js";
+import type { Reporter } from "./reporter.js";
 import { harmless, jsonLine, terminalOf } from "./terminalText.js";
 import { eventJson, eventText } from "./watchText.js";
 
@@ -27,25 +26,21 @@ const ONLOOKER = { enableNotifications: false, connectAllAtStart: false, followS
 
 /** `doordarshan-data watch`: sets the exit code of the process and never throws. */
 export async function watch(meetingIds: readonly string[], options: WatchOptions): Promise<void> {
-  const reporter = createReporter(
-    { json: options.json ?? false, lines: true },
-    { out: process.stdout, err: process.stderr },
-  );
-  const interruption = listenForInterruption(() => undefined);
+  const { stdout } = process;
   const readerGone = new AbortController();
-  process.stdout.on("error", () => readerGone.abort());
-  try {
-    await follow(meetingIds, options, { reporter, ended: AbortSignal.any([interruption.signal, readerGone.signal]) });
-  } catch (error) {
-    if (!interruption.received && !readerGone.signal.aborted) {
-      reporter.failure(error);
-      process.exitCode = exitCodeOf(error);
-    }
-  }
-  interruption.end();
-  if (interruption.received) process.exitCode = EXIT[interruption.received as "SIGINT" | "SIGTERM"];
+  stdout.on("error", () => readerGone.abort());
+  let stopped: AbortSignal | undefined;
+  await runCommand({ json: options.json, lines: true }, (reporter) =>
+    untilStopped(async (signal) => {
+      stopped = signal;
+      const ended = AbortSignal.any([signal, readerGone.signal]);
+      await follow(meetingIds, options, { reporter, ended }).catch((error) => {
+        if (!ended.aborted) throw error;
+      });
+    }),
+  );
   // Whoever reads may have stopped to; what is written and not taken would keep the process for ever.
-  if (interruption.received && process.stdout.writableLength > 0) process.exit();
+  if (stopped?.aborted && stdout.writableLength > 0) process.exit();
 }
 
 interface Watching {
@@ -57,8 +52,7 @@ async function follow(ids: readonly string[], options: WatchOptions, { reporter,
   const { meetingIds, from, recipientId } = checked(ids, options);
   loadDotenv();
   const loaded = loadRedisConfig();
-  for (const { level, variable, message } of loaded.notices)
-    if (level === "warn") reporter.warn(`${variable}: ${message}`);
+  tellNotices(loaded.notices, reporter);
   const notes = connectionNotes(options, reporter);
   const config: RedisConfig = { ...loaded.redis, ...ONLOOKER };
   const client = createRedisClient({ redis: config }, { logger: notes });

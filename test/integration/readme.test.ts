@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -31,6 +31,15 @@ describe("README.md and the examples of docs/", () => {
 
   it("is short enough to read", () => {
     expect(readme.split("\n").length).to.be.at.most(250);
+  });
+
+  it("links only to what is there, as do the other documents", () => {
+    const pages = readdirSync(`${root}docs`).map((name) => `docs/${name}`);
+    for (const document of ["README.md", "CHANGELOG.md", ...pages.filter((name) => name.endsWith(".md"))])
+      for (const [, target = ""] of textOf(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g))
+        expect(existsSync(new URL(target, `file://${root}${document}`)), `${document} links to ${target}`).to.equal(
+          true,
+        );
   });
 
   it("has the table of variables that the code has", () => {

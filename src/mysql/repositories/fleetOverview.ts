@@ -34,7 +34,10 @@ export interface NodeOverview extends Load {
 }
 
 export interface FleetOverview {
-  /** Live ones first, and of these the fullest, by `used` over `limit`. */
+  /**
+   * Live ones first, and of these the fullest, by `used` over `limit`. Where there are more than were asked for: of the live ones, then
+   * of the others, those with the least room left, in streams.
+   */
   readonly nodes: readonly NodeOverview[];
   /** How many media nodes there are, and how many of them live, with those that `nodes` leaves out. */
   readonly total: number;
@@ -70,7 +73,10 @@ type ReservedRow = Readonly<Record<"containerId" | "workerId", string>> & { read
 /** Looked up: joined, MySQL reads the whole table for it. */
 const STATUS = "(SELECT s.status FROM container_status s WHERE s.container_id = h.container_id)";
 
-/** The server counts the media nodes; all else that it reads is of those it returns. */
+/**
+ * The server counts and sorts the media nodes, which no index over both tables can do for it; all else that it reads is of those it
+ * returns.
+ */
 export async function overviewFleet(database: Database, { tenant, limit }: OverviewRequest): Promise<FleetOverview> {
   const [where, params] = tenant === undefined ? ["", []] : ["WHERE h.tenant = ?", [tenant]];
   const [counted] = await database.query<{ total: unknown; alive: unknown }>(

@@ -6,7 +6,7 @@ import { poolDatabase } from "../../../src/mysql/repositories/database.js";
 import { createRepositories, type Repositories } from "../../../src/mysql/repositories/index.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
 import type { Running } from "./running.js";
-import { installPackage, startCommand, startOnTerminal } from "./servicePackage.js";
+import { installPackage, startCommand, startOnTerminal, startShell } from "./servicePackage.js";
 
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[?25h\u001b[?1049l";
@@ -155,6 +155,19 @@ describe("doordarshan-data fleet", function () {
       expect(after)
         .to.match(/^NODE +STATE +LOAD +USED\/LIMIT +MEETINGS\r\n/)
         .and.to.match(/\r\n5 nodes [^\n]*\r\n$/);
+    });
+
+    it("says with 6 that its output could not be written, and with 0 that nobody reads it", async () => {
+      const command = (redirection: string) => `"$0" node_modules/.bin/doordarshan-data fleet --json ${redirection}`;
+      const shell = (script: string) =>
+        startShell(server.environment, script).then((started) => {
+          running.push(started);
+          return started.outcome;
+        });
+      const full = await shell(command("> /dev/full"));
+      expect(full).to.deep.equal({ exit: 6, stdout: "", stderr: "error: The output could not be written: ENOSPC\n" });
+      const closed = await shell(`{ ${command("")}; echo "exit $?" >&2; } | true`);
+      expect(closed).to.deep.equal({ exit: 0, stdout: "", stderr: "exit 0\n" });
     });
 
     it("is shown once on a terminal too, where asked", async () => {

@@ -74,6 +74,12 @@ export async function startCommand(env: Record<string, string>, args: readonly s
   return new Running(process.execPath, [COMMAND, ...args], { cwd, env });
 }
 
+/** A shell in the service's folder; `$0` is Node. */
+export async function startShell(env: Record<string, string>, script: string): Promise<Running> {
+  const cwd = await installPackage();
+  return new Running("sh", ["-c", script, process.execPath], { cwd, env });
+}
+
 /** The same on a terminal of so many columns and rows; its process id is the first that it says, on standard output as everything. */
 export async function startOnTerminal(
   env: Record<string, string>,

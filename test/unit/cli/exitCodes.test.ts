@@ -1,12 +1,34 @@
+import { readFile } from "node:fs/promises";
 import { expect } from "chai";
-import { exitCodeOf } from "../../../src/cli/exitCodes.js";
+import { EXIT, EXIT_CODES, exitCodeOf, exitCodesHelp } from "../../../src/cli/exitCodes.js";
+import { createProgram } from "../../../src/cli/program.js";
 import * as errors from "../../../src/errors.js";
+import { exitCodesTable } from "../../support/exitCodesTable.js";
 
 const fails = (details: { errno?: number; driverCode?: string }) =>
   new errors.QueryError(new errors.DriverError("it failed", details));
 const inMigration = (cause: errors.DataError) => new errors.MigrationFailedError("AddKeys1", "big", cause);
 
+const GUIDE = new URL("../../../docs/operations.md", import.meta.url);
+
 describe("exit codes", () => {
+  it("are all in the one table, which docs/operations.md has as it is", async () => {
+    expect(EXIT_CODES.flatMap(({ codes }) => codes)).to.have.members(Object.values(EXIT));
+    const [, table] = /<!-- exit codes -->\n([\s\S]*?)\n<!-- /.exec(await readFile(GUIDE, "utf8")) ?? [];
+    expect(table, "paste test/support/exitCodesTable.ts' output between the markers").to.equal(exitCodesTable());
+  });
+
+  it("are told by --help of each command, wrapped where the terminal ends, and examples left whole", () => {
+    for (const command of createProgram().commands) {
+      let help = "";
+      command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => 60 }).outputHelp();
+      const [, , codes] = /(\n\nExit codes:\n)((?: {2}.*\n?)+)/.exec(help) ?? [];
+      expect(codes?.match(/^ {2}\d+/gm)).to.deep.equal(exitCodesHelp(command.name() as "fleet").match(/^ {2}\d+/gm));
+      const tooLong = help.split("\n").filter((line) => line.length > 60 && !line.startsWith("  doordarshan-data "));
+      expect(tooLong).to.deep.equal([]);
+    }
+  });
+
   const cases: readonly [number, string, unknown][] = [
     [2, "a configuration that is wrong", new errors.ConfigError([])],
     [

@@ -75,6 +75,24 @@ describe("what a command says", () => {
     );
   });
 
+  it("nothing that a terminal would obey, of whatever another program wrote, to people and to machines", () => {
+    const foreign = "a\u009b31m\u202eb\u001b[2J";
+    const [text, json] = [written({ isTTY: true }), written({ json: true })];
+    for (const { reporter } of [text, json]) {
+      reporter.progress({ ...applied, message: foreign });
+      reporter.note(foreign);
+      reporter.warn(foreign);
+      reporter.failure(new MysqlPingError(foreign), { details: foreign, data: {} });
+      reporter.result({ foreign }, `${foreign}\n${foreign}`);
+    }
+    const said = [...text.out, ...text.err].join("").replaceAll("\r\u001b[K", "");
+    const unseen = /(?!\n)[\p{Cc}\p{Cf}]/u;
+    expect(said).to.not.match(unseen);
+    expect(said.split("a\\u009b31m\\u202eb")).to.have.length(8);
+    expect([...json.out, ...json.err].join("")).to.not.match(unseen);
+    expect(JSON.parse(json.out.at(-1) ?? "")).to.deep.equal({ foreign });
+  });
+
   it("to a machine: events as JSON lines, and one document with the result or the error", () => {
     const done = written({ json: true });
     done.reporter.progress(applied);
