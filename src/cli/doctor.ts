@@ -3,11 +3,11 @@ import { type CheckReport, type ExaminationOptions, examine, worstOf } from "../
 import type { Store } from "../errors.js";
 import { MysqlPatient, mysqlChecks } from "../mysql/doctor/index.js";
 import { RedisPatient, redisChecks } from "../redis/doctor/index.js";
+import { runCommand } from "./commandRun.js";
 import { doctorText } from "./doctorText.js";
-import { EXIT, exitCodeOf } from "./exitCodes.js";
-import { createReporter } from "./reporter.js";
+import { EXIT } from "./exitCodes.js";
 import { type LineStream, StatusLine } from "./statusLine.js";
-import { harmless, terminalOf } from "./terminalText.js";
+import { jsonLine, terminalOf } from "./terminalText.js";
 
 export interface DoctorOptions {
   readonly json?: boolean;
@@ -24,24 +24,14 @@ const EXAMINATIONS: Record<Store, (options: ExaminationOptions) => Promise<Check
 };
 
 /** `doordarshan-data doctor`: sets the exit code of the process and never throws. */
-export async function doctor(options: DoctorOptions): Promise<void> {
-  const [out, err] = [process.stdout, process.stderr];
-  try {
+export function doctor(options: DoctorOptions): Promise<void> {
+  return runCommand(options, async (reporter) => {
     loadDotenv();
-    const checks = await examineAll(options, err);
+    const checks = await examineAll(options, process.stderr);
     const verdict = worstOf(checks.map((check) => check.verdict));
-    const text = options.json ? jsonText({ verdict, checks }) : doctorText(checks, terminalOf(out).colours);
-    out.write(`${text}\n`);
-    process.exitCode = { ok: EXIT.done, warning: EXIT.difference, failed: EXIT.failed }[verdict];
-  } catch (error) {
-    createReporter({ json: options.json ?? false }, { out, err }).failure(error);
-    process.exitCode = exitCodeOf(error);
-  }
-}
-
-/** Harmless on a terminal too. */
-function jsonText(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).split("\n").map(harmless).join("\n");
+    reporter.result({ verdict, checks }, { styled: doctorText(checks, terminalOf(process.stdout).colours) });
+    return { ok: EXIT.done, warning: EXIT.difference, failed: EXIT.failed }[verdict];
+  });
 }
 
 async function examineAll(
@@ -50,7 +40,7 @@ async function examineAll(
 ): Promise<CheckReport[]> {
   const line = new StatusLine(err);
   const onProgress: ExaminationOptions["onProgress"] = (check) => {
-    if (json) err.write(`${JSON.stringify({ kind: "check", ...check })}\n`);
+    if (json) err.write(`${jsonLine({ kind: "check", ...check })}\n`);
     else line.show(`${check.store}: looking at ${check.title}`);
   };
   const chosen = Object.entries(EXAMINATIONS).filter(([store]) => only === undefined || store === only);
