@@ -255,7 +255,7 @@ describe("The doctor on a Redis server", function () {
     const reports = await examined(environment);
     expect(commandsOf(await server.call("INFO", "stats")) - before).to.be.lessThan(500);
     expect(textsOf(reports, "redis.keys")[0]).to.match(/^ok 100 stream\(s\) of more keys than were looked at/);
-    const fixed = await examined(environment, { fix: true });
+    const fixed = await examined(environment, { fix: true, timeoutMs: 30_000 });
     expect(fixed.find(({ id }) => id === "redis.expiry")?.fixed).to.match(/30000 stream\(s\) given/);
     await server.call("FLUSHALL");
   });

@@ -46,7 +46,10 @@ describe("the doctor on the user who migrates", function () {
     for (const right of RIGHTS.filter((each) => each !== "REFERENCES" || !isMariaDb())) {
       await admin.query(`REVOKE ${right} ON doordarshan.* FROM 'migrator'@'%'`);
       const lacking = await diagnose(environment);
-      expect(lacking.reports.filter((r) => r.verdict === "failed"), right).to.deep.equal([]);
+      expect(
+        lacking.reports.filter((r) => r.verdict === "failed"),
+        right,
+      ).to.deep.equal([]);
       const { verdict, saw, advice = "" } = lacking.one("mysql.grants.migrator");
       expect({ verdict, saw }).to.deep.equal({ verdict: "warning", saw: `migrator@% lacks ${right} in doordarshan` });
       await admin.query(advice.slice(advice.indexOf("GRANT")));
