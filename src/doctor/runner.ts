@@ -126,7 +126,8 @@ class CheckRun<C extends Patient> {
       const failed = `It could not be mended: ${textOf(error)}`;
       return seen.map((finding) => ({ ...finding, advice: finding.fix ? failed : (finding.advice ?? "") }));
     }
-    return (await this.#look()).map((finding) => ({ ...finding, fixed: done.join("; ") }));
+    const [first, ...others] = await this.#look();
+    return first ? [{ ...first, fixed: done.join("; ") }, ...others] : [];
   }
 
   #within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
