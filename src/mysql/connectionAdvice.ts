@@ -11,6 +11,8 @@ const BY_ERRNO: Readonly<Record<number, string>> = {
 };
 
 const REACHABLE = "Check that MySQL runs and is reachable at this address and port";
+/** As of a proxy whose server is down: it accepts and hangs up. */
+const CUT = "Check that MySQL runs, that the address is a MySQL server's and that nothing between cuts the connection";
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: REACHABLE,
   EHOSTUNREACH: REACHABLE,
@@ -20,8 +22,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   EAI_AGAIN: "Check the host name and the name server: it cannot be resolved now",
   ENOENT: "Check that MySQL runs and that the socket's path is right",
   EACCES: "Check that this process may use the socket",
-  ECONNRESET: "Check that the address is a MySQL server's and that nothing between cuts the connection",
-  PROTOCOL_CONNECTION_LOST: "Check that the address is a MySQL server's and that nothing between cuts the connection",
+  ECONNRESET: CUT,
+  PROTOCOL_CONNECTION_LOST: CUT,
   HANDSHAKE_NO_SSL_SUPPORT: "The server offers no TLS: set it up there, or set MYSQL_TLS=false",
 };
 

@@ -43,5 +43,5 @@ export function pingDeadline(timeoutMs: number): DeadlineOptions {
 
 export function pingError(error: unknown): MysqlPingError {
   const cause = toDataError(error);
-  return new MysqlPingError(`${cause.message}. ${connectionAdvice(cause)}`, { cause });
+  return new MysqlPingError(`${cause.message.replace(/\.$/, "")}. ${connectionAdvice(cause)}`, { cause });
 }

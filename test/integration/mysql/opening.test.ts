@@ -100,6 +100,18 @@ describe("opening MySQL", function () {
     freezing.close();
   });
 
+  it("says what to check when a proxy takes the connection and hangs up, as for a server that is down", async () => {
+    const hangingUp = createServer((socket) => socket.end().on("error", () => undefined));
+    await new Promise<void>((resolve) => hangingUp.listen(0, "127.0.0.1", resolve));
+    const { port } = hangingUp.address() as { port: number };
+    const error = await failureOf(opening({ ...server.environment, MYSQL_PORT: String(port) }));
+    hangingUp.close();
+    expect(error).to.be.instanceOf(MysqlPingError);
+    expect(error.message)
+      .to.match(/^Connection lost: .*[^.]\. Check that MySQL runs/)
+      .and.not.include("..");
+  });
+
   it("a question about health is answered in time when the server is frozen, and again when it goes on", () =>
     withDataSource(through(server.environment, proxy), {}, async (dataSource) => {
       await inspectMysql(dataSource, 1_000);
