@@ -6,7 +6,7 @@ import { openTelemetryGround, type RoundRequest, type TelemetryGround, WAYS, typ
 
 const ROUNDS = 25;
 const BAR = 0.97;
-/** What issue and README promise is of metrics; spans are for sampling. */
+/** The bar is for metrics; spans are for sampling. */
 const JUDGED: readonly Way[] = ["prometheus", "openTelemetry"];
 
 const FIND_HOST: RoundRequest = { operation: "findHost", calls: 4_000, callers: 100 };
