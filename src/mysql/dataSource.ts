@@ -61,7 +61,8 @@ export function createDataSource(
     migrationsTransactionMode: "each",
     synchronize: false,
     logging: false,
-    logger: typeormLogger(logger),
+    // Without one TypeORM's stays: its command line shows migrations through it.
+    ...(given && { logger: typeormLogger(logger) }),
   });
   pool.attach(dataSource);
   throwOurErrors(dataSource);
