@@ -52,6 +52,12 @@ export interface Borrowing {
   readonly spare?: boolean;
 }
 
+/**
+ * One for all pools: Node.js carries every AsyncLocalStorage that was ever used on to each new promise, and drops none by itself, so one
+ * for each pool would slow a process down with every pool it has had.
+ */
+const borrowings = new AsyncLocalStorage<{ readonly pool: GuardedPool; readonly how: Borrowing }>();
+
 const pools = new WeakMap<DataSource, GuardedPool>();
 
 /** The pool under a DataSource that `createDataSource` made. */
@@ -80,7 +86,6 @@ export class GuardedPool {
   readonly #use: PoolWatch;
   readonly #statements: StatementWatch;
   readonly #spare: Limiter;
-  readonly #borrowing = new AsyncLocalStorage<Borrowing>();
   readonly #changes = new EventEmitter();
   #pool: Pool | undefined;
 
@@ -154,7 +159,7 @@ export class GuardedPool {
 
   /** Whoever acquires inside `run` does so in this way. */
   borrowing<T>(how: Borrowing, run: () => Promise<T>): Promise<T> {
-    return this.#borrowing.run(how, run);
+    return borrowings.run({ pool: this, how }, run);
   }
 
   /** What TypeORM's `destroy()` calls. */
@@ -195,7 +200,8 @@ export class GuardedPool {
   }
 
   async #acquire(began: number): Promise<Lease> {
-    const { signal, spare } = this.#borrowing.getStore() ?? {};
+    const borrowed = borrowings.getStore();
+    const { signal, spare }: Partial<Borrowing> = borrowed?.pool === this ? borrowed.how : {};
     const { acquireTimeoutMs } = this.#options.config;
     const limiter = spare ? this.#spare : this.limiter;
     const entering = limiter.acquire({ signal });
