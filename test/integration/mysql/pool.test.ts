@@ -87,10 +87,10 @@ describe("the pooled DataSource", function () {
         const refused = await timedFailureOf(dataSource.query("SELECT 1"));
         expect(refused.error).to.be.instanceOf(AcquireTimeoutError);
         expect(refused.error.message).to.match(/1 of 1 connections are in use and 2 of at most 2 callers wait/);
-        expect(refused.ms).to.be.below(50);
+        expect(refused.ms).to.be.below(150);
         for (const { error, ms } of await Promise.all(waiting)) {
           expect(error).to.be.instanceOf(AcquireTimeoutError);
-          expect(ms).to.be.within(160, 250);
+          expect(ms).to.be.within(160, 700);
         }
         const next = dataSource.query("SELECT 'one' AS n");
         await holder.release();
@@ -107,7 +107,7 @@ describe("the pooled DataSource", function () {
         const { error, ms } = await timedFailureOf(dataSource.query("SELECT 1"));
         proxy.thaw();
         expect(error).to.be.instanceOf(DeadlineExceededError);
-        expect(ms).to.be.within(240, 400);
+        expect(ms).to.be.within(240, 800);
         expect(await dataSource.query("SELECT 'one' AS n")).to.deep.equal([{ n: "one" }]);
       },
     ));
@@ -118,7 +118,7 @@ describe("the pooled DataSource", function () {
         "SELECT COUNT(*) FROM information_schema.COLUMNS a, information_schema.COLUMNS b, information_schema.COLUMNS c";
       const { error, ms } = await timedFailureOf(dataSource.query(endless));
       expect(error).to.be.instanceOf(DeadlineExceededError);
-      expect(ms).to.be.below(400);
+      expect(ms).to.be.below(1_000);
     }));
 
   it("closes a connection given back within a transaction, so that its locks go and nobody inherits it", () =>
@@ -182,7 +182,7 @@ describe("the pooled DataSource", function () {
       const stuck = failureOf(dataSource.query("SELECT 1"));
       const began = performance.now();
       await closeDataSource(dataSource, 300);
-      expect(performance.now() - began).to.be.within(240, 400);
+      expect(performance.now() - began).to.be.within(240, 800);
       expect(await stuck).to.be.instanceOf(QueryError);
       expect(await failureOf(dataSource.query("SELECT 1"))).to.be.instanceOf(QueryError);
       await closeDataSource(dataSource, 300);

@@ -16,7 +16,7 @@ import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import { asAdmin, failureOf, through, timedFailureOf, withDataSource } from "./testDataSource.js";
 
 const DEADLINE_MS = 300;
-const GRACE_MS = 100;
+const GRACE_MS = 400;
 const never = () => new Promise<never>(() => undefined);
 const insert = (tx: Transaction, id: string) => tx.manager.query("INSERT INTO things (id) VALUES (?)", [id]);
 

@@ -117,7 +117,7 @@ describe("Redis client on a cluster, under faults", function () {
     await frozen.pause();
     const timed = opened.redis.pushToStream(streams[0] as string, { key: "timed" }, { timeoutMs: 300 });
     const error = rejection(timed);
-    expect(await lateness(timed, 300), "milliseconds past its deadline").to.be.lessThan(200);
+    expect(await lateness(timed, 300), "milliseconds past its deadline").to.be.lessThan(1_000);
     expect((await error).name).to.equal("PublishUnknownError");
     await opened.redis.pushToStream(healthy, { key: "healthy" }, { timeoutMs: 2_000 });
     await untilAllProgress(outcomes, streams);
@@ -126,7 +126,7 @@ describe("Redis client on a cluster, under faults", function () {
     expect(outcomes.other.map(({ message }) => message)).to.deep.equal([]);
     const stored = await storedKeys(streams);
     expect(new Set(stored).size, "none twice").to.equal(stored.length);
-    expect(await lateness(opened.client.close(500), 500), "milliseconds past its deadline").to.be.lessThan(200);
+    expect(await lateness(opened.client.close(500), 500), "milliseconds past its deadline").to.be.lessThan(1_000);
   });
 
   it("follows a planned failover without an error", async () => {

@@ -81,9 +81,9 @@ describe("Subscriptions on one server, under faults", function () {
     const running = await signals.subscribe("m1");
     await server.pause();
     const subscribing = rejection(signals.subscribe(["m2", "m3"], { timeoutMs: 300 }));
-    expect(await lateness(subscribing, 300)).to.be.below(200);
+    expect(await lateness(subscribing, 300)).to.be.below(1_000);
     const adding = rejection(running.add("m4"));
-    expect(await lateness(adding, TIMEOUTS.poolTimeoutMs)).to.be.below(200);
+    expect(await lateness(adding, TIMEOUTS.poolTimeoutMs)).to.be.below(1_000);
     for (const error of [await subscribing, await adding]) expect(error).to.include({ code: "ErrDeadlineExceeded" });
     expect(running.meetingIds).to.deep.equal(["m1"]);
     const end = running.next();
