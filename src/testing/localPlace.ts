@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Binaries } from "./binaries.js";
 import { ServerStartError } from "./errors.js";
 import { Output, type Place, type Program, type ServerSignal } from "./place.js";
@@ -71,7 +73,10 @@ export class LocalPlace implements Place {
 
   async start(command: readonly string[]): Promise<Program> {
     const { child, output, exited } = this.#spawn(command);
-    const signal = async (name: ServerSignal) => void child.kill(`SIG${name}`);
+    const signal = async (name: ServerSignal) => {
+      child.kill(`SIG${name}`);
+      if (name === "STOP" && child.pid) await untilStopped(child.pid);
+    };
     return { output, exited, signal };
   }
 
@@ -115,4 +120,18 @@ function temporaryFolder(): string {
     if (serverAccount() && (statSync(path).mode & 0o001) === 0) return "/tmp";
   }
   return folder;
+}
+
+/** A busy machine takes a moment to stop every thread, and one that still runs may answer. Only Linux tells. */
+async function untilStopped(pid: number): Promise<void> {
+  const giveUp = performance.now() + 2_000;
+  while (process.platform === "linux" && performance.now() < giveUp) {
+    const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+    const states = await Promise.all(
+      threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, "utf8").catch(() => "")),
+    );
+    // The state stands behind the name, which is in parentheses and may hold any character.
+    if (states.every((stat) => stat === "" || /^ [TtXZ]/.test(stat.slice(stat.lastIndexOf(")") + 1)))) return;
+    await setImmediate();
+  }
 }
