@@ -10,6 +10,7 @@ import type {
   Telemetry,
   Tracer,
 } from "../../src/telemetry/telemetry.js";
+import { Condition } from "./condition.js";
 
 export interface RecordedSpan extends SpanOptions {
   readonly name: string;
@@ -35,7 +36,7 @@ export class RecordedTelemetry implements Telemetry {
   /** Whether spans that begin are recorded, so that their context is handed on. */
   sampled = true;
   readonly #active = new AsyncLocalStorage<RecordedSpan>();
-  readonly #waiting = new Set<() => void>();
+  readonly #condition = new Condition();
 
   readonly metrics = {
     counter: (metric: MetricDefinition) => this.#recorder(metric),
@@ -77,15 +78,7 @@ export class RecordedTelemetry implements Telemetry {
 
   /** Resolves as soon as `isSo`, asked after each record and each span. */
   until(isSo: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!isSo()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
+    return this.#condition.until(isSo);
   }
 
   /** All that was recorded, as text. */
@@ -120,7 +113,7 @@ export class RecordedTelemetry implements Telemetry {
   }
 
   #changed(): void {
-    for (const check of this.#waiting) check();
+    this.#condition.changed();
   }
 }
 

@@ -1,4 +1,5 @@
 import { DataError, QueryError } from "../../errors.js";
+import { SYSTEM_ERRORS } from "../../telemetry/systemErrors.js";
 
 /** What servers answer and what happens to connections, as far as it has a name of its own in metrics. */
 const BY_ERRNO: Readonly<Record<number, string>> = {
@@ -27,17 +28,8 @@ const BY_ERRNO: Readonly<Record<number, string>> = {
   1927: "ER_CONNECTION_KILLED",
   3159: "ER_SECURE_TRANSPORT_REQUIRED",
 };
-const CODES = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-  "EMFILE",
+const CODES = new Set<string>([
+  ...SYSTEM_ERRORS,
   "ENOENT",
   "EACCES",
   "PROTOCOL_CONNECTION_LOST",

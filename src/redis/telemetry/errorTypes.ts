@@ -1,17 +1,9 @@
 import { DataError, DriverError, RedisCommandError } from "../../errors.js";
+import { SYSTEM_ERRORS } from "../../telemetry/systemErrors.js";
 
 /** What goes wrong with connections and servers, as far as it has a name of its own in metrics. */
-const KNOWN = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-  "EMFILE",
+const KNOWN = new Set<string>([
+  ...SYSTEM_ERRORS,
   "NOAUTH",
   "WRONGPASS",
   "NOPERM",

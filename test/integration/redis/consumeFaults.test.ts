@@ -10,9 +10,10 @@ import {
   startRedisCluster,
   startRedisServer,
 } from "../../../src/testing/index.js";
+import { Condition } from "../../support/condition.js";
 import { Consumed, gate } from "./consumed.js";
 import { type Opened, openClient, redisConfig } from "./openClient.js";
-import { Condition, joined, SignalLoad } from "./signalLoad.js";
+import { joined, SignalLoad } from "./signalLoad.js";
 import { moveSlot, otherMaster } from "./slots.js";
 
 const MEETINGS = 12;

@@ -1,6 +1,6 @@
 import type { SignalEvent, UnrecognisedEvent } from "../../../src/redis/signals/events.js";
 import type { Delivery } from "../../../src/redis/signals/groups/consumeInput.js";
-import { Condition } from "./signalLoad.js";
+import { Condition } from "../../support/condition.js";
 
 type Event = SignalEvent | UnrecognisedEvent;
 

@@ -5,10 +5,11 @@ import { createRedisRepository, type RedisRepository } from "../../../src/redis/
 import { createSignals, type Signals } from "../../../src/redis/signals/signals.js";
 import { lineLogger } from "../../../src/telemetry/lineLogger.js";
 import { currentLogFields, withLogFields } from "../../../src/telemetry/logFields.js";
+import { Condition } from "../../support/condition.js";
 import { recordingLogger } from "../../support/recordingLogger.js";
 import { redisConfig } from "./openClient.js";
 import { type RedisTarget, startRedisTarget } from "./redisTarget.js";
-import { Condition, joined } from "./signalLoad.js";
+import { joined } from "./signalLoad.js";
 
 for (const mode of ["single", "cluster"] as const) {
   describe(`Whose context it is that Redis calls back in, ${mode}`, function () {

@@ -10,10 +10,11 @@ import {
   startRedisCluster,
   startRedisServer,
 } from "../../../src/testing/index.js";
+import { Condition } from "../../support/condition.js";
 import { startProxy, type TcpProxy } from "../../support/proxy.js";
 import type { Report } from "./fixtures/publishUnderLoad.js";
 import { lateness, type Opened, openClient, redisConfig, rejection } from "./openClient.js";
-import { Condition, joined } from "./signalLoad.js";
+import { joined } from "./signalLoad.js";
 import { moveSlot, otherMaster } from "./slots.js";
 
 const idempotent = { idempotent: true };

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { SubscriptionEvent } from "../../../src/redis/signals/events.js";
 import type { SignalSubscription } from "../../../src/redis/signals/subscription.js";
 import type { Signal } from "../../../src/redis/signals/types.js";
+import { Condition } from "../../support/condition.js";
 import type { Opened } from "./openClient.js";
 
 export function joined(meetingId: string, requestId: string): Signal {
@@ -12,27 +13,6 @@ export function joined(meetingId: string, requestId: string): Signal {
     payload: { userJoinedReason: "joined" },
     requestId,
   };
-}
-
-/** Resolves as soon as `isSo`, asked after each event and each acknowledgement. */
-export class Condition {
-  readonly #waiting = new Set<() => void>();
-
-  changed(): void {
-    for (const check of this.#waiting) check();
-  }
-
-  until(isSo: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!isSo()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
-  }
 }
 
 /** Writers that publish to as many meetings, one signal at a time each, and a subscriber that keeps what it gets. */
