@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter, once } from "node:events";
 import type { Socket } from "node:net";
 import { createPool, type Pool, type PoolConnection, type PoolOptions } from "mysql2";
@@ -7,6 +6,7 @@ import type { MysqlConfig } from "../config/types.js";
 import { type Deadline, withDeadline } from "../deadline.js";
 import { AcquireTimeoutError, type DataError } from "../errors.js";
 import { Limiter } from "../limiter.js";
+import { Carried } from "../telemetry/carried.js";
 import type { Instruments } from "../telemetry/instruments.js";
 import type { Logger } from "../telemetry/logger.js";
 import { outsideOfCallers } from "../telemetry/outsideOfCallers.js";
@@ -52,11 +52,7 @@ export interface Borrowing {
   readonly spare?: boolean;
 }
 
-/**
- * One for all pools: Node.js carries every AsyncLocalStorage that was ever used on to each new promise, and drops none by itself, so one
- * for each pool would slow a process down with every pool it has had.
- */
-const borrowings = new AsyncLocalStorage<{ readonly pool: GuardedPool; readonly how: Borrowing }>();
+const borrowings = new Carried<{ readonly pool: GuardedPool; readonly how: Borrowing }>("borrowing");
 
 const pools = new WeakMap<DataSource, GuardedPool>();
 
@@ -200,7 +196,7 @@ export class GuardedPool {
   }
 
   async #acquire(began: number): Promise<Lease> {
-    const borrowed = borrowings.getStore();
+    const borrowed = borrowings.value;
     const { signal, spare }: Partial<Borrowing> = borrowed?.pool === this ? borrowed.how : {};
     const { acquireTimeoutMs } = this.#options.config;
     const limiter = spare ? this.#spare : this.limiter;

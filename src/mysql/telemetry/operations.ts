@@ -1,13 +1,13 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { MysqlConfig } from "../../config/types.js";
+import { Carried } from "../../telemetry/carried.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import type { SpanOptions } from "../../telemetry/telemetry.js";
 
-const operationOfWork = new AsyncLocalStorage<string>();
+const operationOfWork = new Carried<string>("operation");
 
 /** Which operation sends statements now, as `meetings.describe`; known only while somebody measures or traces. */
 export function currentOperation(): string | undefined {
-  return operationOfWork.getStore();
+  return operationOfWork.value;
 }
 
 /** Runs `work`; what it sends is counted as of the operation `name`. */

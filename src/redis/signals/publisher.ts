@@ -1,6 +1,7 @@
 import type { RedisConfig } from "../../config/types.js";
 import { type DataError, InvalidInputError, PublishUnknownError } from "../../errors.js";
 import { checkMeetingId } from "../../ids.js";
+import type { Instruments } from "../../telemetry/instruments.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { Tracer } from "../../telemetry/telemetry.js";
 import type { RedisClient } from "../client.js";
@@ -11,6 +12,7 @@ import { type CallOptions, type PushOptions, StreamWriter } from "../streamWrite
 import { encodeSignal } from "./codec.js";
 import { type EncodedSignal, IdempotentWriter } from "./idempotency.js";
 import { keysOf, streamOf } from "./keys.js";
+import { PublishMetrics } from "./publishMetrics.js";
 import { newRequestId } from "./requestId.js";
 import { parseSignal } from "./schemas.js";
 import type { Signal } from "./types.js";
@@ -52,14 +54,14 @@ export class SignalPublisher {
   readonly #idempotent: IdempotentWriter;
   readonly #client: RedisClient;
   readonly #config: RedisConfig;
+  /** Whose active span a signal's entry is to name. */
+  readonly #tracer: Tracer | undefined;
+  /** undefined: nobody measures. */
+  readonly #metrics: PublishMetrics | undefined;
 
-  /** `tracer`: whose active span a signal's entry is to name. */
-  constructor(
-    client: RedisClient,
-    config: RedisConfig,
-    logger: Logger,
-    private readonly tracer?: Tracer | undefined,
-  ) {
+  constructor(client: RedisClient, config: RedisConfig, logger: Logger, instruments: Instruments) {
+    this.#tracer = instruments.tracer;
+    this.#metrics = instruments.measuring ? new PublishMetrics(instruments) : undefined;
     this.#client = client;
     this.#config = config;
     this.#writer = new StreamWriter(client, config, logger);
@@ -67,20 +69,32 @@ export class SignalPublisher {
   }
 
   async publish(input: Signal, options: PublishOptions = {}): Promise<PublishedSignal> {
-    checkPublishOptions(options);
-    const signal = this.#prepare(input);
-    if (options.idempotent) return this.#storeOnce(signal, options);
-    return { entryId: await this.#append(signal, options), requestId: signal.requestId };
+    const startedAt = this.#metrics ? performance.now() : 0;
+    let published: PublishedSignal;
+    try {
+      checkPublishOptions(options);
+      const signal = this.#prepare(input);
+      if (options.idempotent) published = await this.#storeOnce(signal, options);
+      else published = { entryId: await this.#append(signal, options), requestId: signal.requestId };
+    } catch (error) {
+      this.#metrics?.failed(input, error, startedAt);
+      throw error;
+    }
+    this.#metrics?.stored(input, published, startedAt);
+    return published;
   }
 
   async publishMany(inputs: readonly Signal[], options: PublishOptions = {}): Promise<PublishOutcome[]> {
+    const startedAt = performance.now();
     if (!Array.isArray(inputs) || inputs.length > MAX_SIGNALS)
       throw new InvalidInputError("signals", `must be an array of at most ${MAX_SIGNALS}`);
     checkPublishOptions(options);
     this.#writer.retention(options);
-    return withSharedSignal(options.signal, (signal) =>
+    const outcomes = await withSharedSignal(options.signal, (signal) =>
       this.#publishAll(inputs, signal ? { ...options, signal } : options),
     );
+    this.#metrics?.many(inputs, outcomes, startedAt);
+    return outcomes;
   }
 
   async #publishAll(inputs: readonly Signal[], options: PublishOptions): Promise<PublishOutcome[]> {
@@ -108,7 +122,7 @@ export class SignalPublisher {
   #prepare(input: Signal): EncodedSignal {
     const signal = parseSignal(input);
     const requestId = signal.requestId ?? newRequestId(signal.senderId);
-    const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes, this.tracer?.traceparent());
+    const entry = encodeSignal(signal, requestId, this.#config.maxPayloadBytes, this.#tracer?.traceparent());
     return { meetingId: signal.meetingId, requestId, entry };
   }
 

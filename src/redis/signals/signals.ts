@@ -14,7 +14,6 @@ import { type DeadLetter, readDeadLetters } from "./groups/deadLetters.js";
 import { streamOf } from "./keys.js";
 import { measureLag, readCursor, type SignalLag } from "./lag.js";
 import { type PublishedSignal, type PublishOptions, type PublishOutcome, SignalPublisher } from "./publisher.js";
-import { measured } from "./publishing.js";
 import { type SignalIterator, type SignalSubscription, type SubscribeOptions, subscribe } from "./subscription.js";
 import type { DecodedEntry, Signal } from "./types.js";
 
@@ -119,12 +118,11 @@ export function createSignals(stores: SignalStores): Signals {
 }
 
 function untraced({ client, redis, config, logger }: SignalStores, instruments: Instruments): Signals {
-  const publisher = new SignalPublisher(client, config, logger, instruments.tracer);
-  const publishing = measured(publisher, instruments);
+  const publisher = new SignalPublisher(client, config, logger, instruments);
   const deliveries = new Deliveries(instruments, config);
   return {
-    publish: (signal, options) => publishing.publish(signal, options),
-    publishMany: (signals, options) => publishing.publishMany(signals, options),
+    publish: (signal, options) => publisher.publish(signal, options),
+    publishMany: (signals, options) => publisher.publishMany(signals, options),
     close: (meetingId, options) => publisher.close(meetingId, options),
     async read(meetingId, options) {
       const entries = await redis.readStream(streamOf(checkMeetingId("meetingId", meetingId)), options);

@@ -2,20 +2,9 @@ import { PublishUnknownError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import { METRICS } from "../../telemetry/metrics.js";
 import type { Attributes } from "../../telemetry/telemetry.js";
-import type { PublishedSignal, PublishOptions, PublishOutcome } from "./publisher.js";
+import type { PublishedSignal, PublishOutcome } from "./publisher.js";
 import { isSignalType, SIGNAL_TYPES } from "./schemas.js";
 import type { Signal } from "./types.js";
-
-/** The ways to publish. */
-export interface Publishing {
-  publish(signal: Signal, options?: PublishOptions): Promise<PublishedSignal>;
-  publishMany(signals: readonly Signal[], options?: PublishOptions): Promise<PublishOutcome[]>;
-}
-
-/** `publisher` with its signals counted by what became of them, and its calls' time taken; itself where nobody measures. */
-export function measured(publisher: Publishing, instruments: Instruments): Publishing {
-  return instruments.measuring ? new MeasuredPublishing(publisher, instruments) : publisher;
-}
 
 type Outcome = "stored" | "duplicate" | "not-stored" | "unknown";
 
@@ -34,30 +23,20 @@ const COUNTED = new Map<string, Readonly<Record<Outcome, Attributes>>>(
 const ONE: Attributes = { operation: "publish" };
 const MANY: Attributes = { operation: "publishMany" };
 
-class MeasuredPublishing implements Publishing {
-  constructor(
-    private readonly publisher: Publishing,
-    private readonly instruments: Instruments,
-  ) {}
+/** Counts signals by what became of them, and takes the time of the calls that publish them. `startedAt` is by `performance.now()`. */
+export class PublishMetrics {
+  constructor(private readonly instruments: Instruments) {}
 
-  // Not async: each promise more would be felt.
-  publish(signal: Signal, options?: PublishOptions): Promise<PublishedSignal> {
-    const startedAt = performance.now();
-    const over = (outcome: Outcome) => {
-      this.instruments.count(METRICS.signalsPublished, attributesOf(signal, outcome));
-      this.#took(startedAt, ONE);
-    };
-    const published = this.publisher.publish(signal, options);
-    void published.then(
-      ({ duplicate }) => over(duplicate ? "duplicate" : "stored"),
-      (error: unknown) => over(error instanceof PublishUnknownError ? "unknown" : "not-stored"),
-    );
-    return published;
+  stored(signal: Signal, { duplicate }: PublishedSignal, startedAt: number): void {
+    this.#one(signal, duplicate ? "duplicate" : "stored", startedAt);
   }
 
-  async publishMany(signals: readonly Signal[], options?: PublishOptions): Promise<PublishOutcome[]> {
-    const startedAt = performance.now();
-    const outcomes = await this.publisher.publishMany(signals, options);
+  failed(signal: Signal, error: unknown, startedAt: number): void {
+    this.#one(signal, error instanceof PublishUnknownError ? "unknown" : "not-stored", startedAt);
+  }
+
+  /** `outcomes`: in the order of the signals. */
+  many(signals: readonly Signal[], outcomes: readonly PublishOutcome[], startedAt: number): void {
     const counts = new Map<Attributes, number>();
     for (const [index, outcome] of outcomes.entries()) {
       const repeated = outcome.status === "stored" && outcome.duplicate;
@@ -66,7 +45,11 @@ class MeasuredPublishing implements Publishing {
     }
     for (const [attributes, count] of counts) this.instruments.count(METRICS.signalsPublished, attributes, count);
     this.#took(startedAt, MANY);
-    return outcomes;
+  }
+
+  #one(signal: Signal, outcome: Outcome, startedAt: number): void {
+    this.instruments.count(METRICS.signalsPublished, attributesOf(signal, outcome));
+    this.#took(startedAt, ONE);
   }
 
   #took(startedAt: number, attributes: Attributes): void {
