@@ -7,7 +7,7 @@ export interface Contender {
 /** Milliseconds of each call, by round. */
 export type Times = readonly (readonly number[])[];
 
-/** Measures all in turn, round by round and each round in another order, so that a busy moment meets all of them. */
+/** Measures all in turn, round by round; each comes first equally often, and after each other, so that no place in a round favours one. */
 export async function measureTogether<Name extends string>(
   contenders: Readonly<Record<Name, Contender>>,
   { rounds, calls, before }: { rounds: number; calls: number; before?: () => Promise<unknown> },
@@ -17,12 +17,18 @@ export async function measureTogether<Name extends string>(
   // The round before the first warms both sides up.
   for (let round = -1; round < rounds; round += 1) {
     await before?.();
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+    for (const name of orderOf(names, round)) {
       const measured = await measure(contenders[name], calls, (round + 1) * calls);
       if (round >= 0) times[name].push(measured);
     }
   }
   return times;
+}
+
+function orderOf<Name>(names: readonly Name[], round: number): Name[] {
+  const first = (round + names.length) % names.length;
+  const order = [...names.slice(first), ...names.slice(0, first)];
+  return Math.floor(round / names.length) % 2 === 0 ? order : order.toReversed();
 }
 
 async function measure(contender: Contender, calls: number, first: number): Promise<number[]> {

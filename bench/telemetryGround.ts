@@ -6,12 +6,12 @@ import { createDatabase, startMysqlServer, startRedisServer } from "../src/testi
 export const MEETING_ID = "bench";
 export const SILENT = { debug: () => undefined, info: () => undefined, warn: console.warn, error: console.error };
 
-/** How a service runs. `off, again` is for what two equal processes differ by. */
+/** What a container is given. `none` is for what two equal containers differ by. */
 export const WAYS = [
-  "off",
-  "off, again",
+  "none",
   "prometheus",
   "openTelemetry",
+  "openTelemetry, histogramProducer",
   "spans, none sampled",
   "spans, all sampled",
 ] as const;
@@ -23,9 +23,14 @@ export interface RoundRequest {
   readonly callers: number;
 }
 
+/** Of a process that has a container with telemetry and one without. */
+export interface Turn extends RoundRequest {
+  readonly on: boolean;
+}
+
 export interface TelemetryGround {
   readonly versions: { readonly mysql: string; readonly redis: string };
-  run(way: Way, request: RoundRequest): Promise<unknown>;
+  run(way: Way, turn: Turn): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -38,7 +43,7 @@ export async function openTelemetryGround(): Promise<TelemetryGround> {
   for (const way of WAYS) children.set(way, await start(way, { ...environment, MYSQL_OPEN_CONNECTIONS: "10" }));
   return {
     versions: { mysql: mysql.version, redis: redis.version },
-    run: (way, request) => ask(children.get(way) as ChildProcess, request),
+    run: (way, turn) => ask(children.get(way) as ChildProcess, turn),
     close: async () => {
       await Promise.all([...children.values()].map(end));
       await Promise.all([mysql.stop(), redis.stop()]);
@@ -69,9 +74,9 @@ async function end(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function ask(child: ChildProcess, request: RoundRequest): Promise<unknown> {
+async function ask(child: ChildProcess, turn: Turn): Promise<unknown> {
   const answer = answerOf(child);
-  child.send(request);
+  child.send(turn);
   return answer;
 }
 

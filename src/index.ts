@@ -197,6 +197,7 @@ export type {
   GaugeReader,
   MetricsBackend,
   Recorder,
+  Recorders,
   Sample,
   SpanOptions,
   Telemetry,

@@ -1,5 +1,14 @@
 import { type Counter, type Gauge, type Histogram, METRICS } from "./metrics.js";
-import type { Attributes, GaugeReader, MetricsBackend, Recorder, SpanOptions, Telemetry, Tracer } from "./telemetry.js";
+import type {
+  Attributes,
+  GaugeReader,
+  MetricsBackend,
+  Recorder,
+  Recorders,
+  SpanOptions,
+  Telemetry,
+  Tracer,
+} from "./telemetry.js";
 
 /** One container's metrics and spans. With nothing to give them to every call is next to nothing. */
 export class Instruments {
@@ -7,7 +16,7 @@ export class Instruments {
   readonly measuring: boolean;
   /** undefined: nobody wants spans. */
   readonly tracer: Tracer | undefined;
-  readonly #recorders = new Map<Counter | Histogram, readonly Recorder[]>();
+  readonly #recorders = new Map<Counter | Histogram, readonly Recorders[]>();
   readonly #backends: readonly MetricsBackend[];
   readonly #gauges = new Set<() => void>();
 
@@ -28,6 +37,15 @@ export class Instruments {
           this.#backends.map((to) => to.histogram(metric)),
         );
     }
+  }
+
+  /** What records events of these attributes: for those that are so frequent that to look it up each time would be felt. */
+  recorder(metric: Counter | Histogram, attributes: Attributes): Recorder {
+    const recorders = (this.#recorders.get(metric) ?? []).map((of) => of(attributes));
+    if (recorders.length === 1) return recorders[0] as Recorder;
+    return (value) => {
+      for (const record of recorders) record(value);
+    };
   }
 
   count(metric: Counter, attributes: Attributes = NONE, by = 1): void {
@@ -62,7 +80,7 @@ export class Instruments {
 
   #record(metric: Counter | Histogram, value: number, attributes: Attributes): void {
     if (!this.measuring) return;
-    for (const recorder of this.#recorders.get(metric) ?? []) recorder(value, attributes);
+    for (const of of this.#recorders.get(metric) ?? []) of(attributes)(value);
   }
 }
 

@@ -1,20 +1,22 @@
-import { createRequire } from "node:module";
 import type { Meter, MeterProvider, TracerProvider } from "@opentelemetry/api";
 import { GaugeReaders } from "./gaugeReaders.js";
+import type { HistogramProducer } from "./histogramProducer.js";
 import type { Counter, Gauge, Histogram, MetricDefinition } from "./metrics.js";
 import { createTracer } from "./openTelemetryTracer.js";
 import { requirePackage } from "./optionalPackage.js";
-import { isMeasurement, newSum, SeriesTable } from "./series.js";
-import type { GaugeReader, MetricsBackend, Recorder, Telemetry } from "./telemetry.js";
+import { SCOPE } from "./scope.js";
+import { isMeasurement, SeriesTable, Sum } from "./series.js";
+import type { GaugeReader, MetricsBackend, Recorder, Recorders, Telemetry } from "./telemetry.js";
 
 const api = requirePackage<typeof import("@opentelemetry/api")>("@opentelemetry/api", "doordarshan-data/opentelemetry");
 
-const SCOPE = "doordarshan-data";
-const { version: VERSION } = createRequire(import.meta.url)(`${SCOPE}/package.json`) as { version: string };
+export { type HistogramProducer, histogramProducer } from "./histogramProducer.js";
 
 export interface OpenTelemetryOptions {
   /** Who takes the metrics; false: nobody. Default: the process's own, as registered when a container is created. */
   readonly meterProvider?: MeterProvider | false;
+  /** Who takes the histograms in the provider's place, at a small part of what recording costs there. Default: nobody. */
+  readonly histograms?: HistogramProducer;
   /** Who takes the spans; false: nobody. Default: the process's own. */
   readonly tracerProvider?: TracerProvider | false;
 }
@@ -23,20 +25,21 @@ export interface OpenTelemetryOptions {
  * Metrics and spans for OpenTelemetry, through its API: the service brings the SDK. Register that before the first container is created.
  * Instruments and spans have this package's name and version as their scope. Names and attributes are in docs/metrics.md.
  */
-export function openTelemetry({ meterProvider, tracerProvider }: OpenTelemetryOptions = {}): Telemetry {
+export function openTelemetry({ meterProvider, histograms, tracerProvider }: OpenTelemetryOptions = {}): Telemetry {
+  const provider = () => meterProvider || api.metrics.getMeterProvider();
   return {
-    ...(meterProvider !== false && { metrics: metricsTo(() => meterProvider ?? api.metrics.getMeterProvider()) }),
+    ...(meterProvider !== false && { metrics: metricsTo(provider, histograms) }),
     ...(tracerProvider !== false && {
-      tracer: createTracer(api, (tracerProvider ?? api.trace).getTracer(SCOPE, VERSION)),
+      tracer: createTracer(api, (tracerProvider ?? api.trace).getTracer(SCOPE.name, SCOPE.version)),
     }),
   };
 }
 
 /** `provider` is asked late: the API does not hand on instruments made before an SDK was registered. */
-function metricsTo(provider: () => MeterProvider): MetricsBackend {
+function metricsTo(provider: () => MeterProvider, histograms: HistogramProducer | undefined): MetricsBackend {
   return {
     counter: (metric) => sharedBy(provider(), metric, counterOf),
-    histogram: (metric) => sharedBy(provider(), metric, histogramOf),
+    histogram: (metric) => histograms?.recorders(metric) ?? sharedBy(provider(), metric, histogramOf),
     gauge: (metric, read: GaugeReader) => sharedBy(provider(), metric, gaugeOf).add(read),
   };
 }
@@ -51,31 +54,33 @@ function sharedBy<D extends MetricDefinition, I>(
 ): I {
   const known = instruments.get(provider) ?? new Map<string, unknown>();
   instruments.set(provider, known);
-  if (!known.has(metric.name)) known.set(metric.name, make(provider.getMeter(SCOPE, VERSION), metric));
+  if (!known.has(metric.name)) known.set(metric.name, make(provider.getMeter(SCOPE.name, SCOPE.version), metric));
   return known.get(metric.name) as I;
 }
 
 /** Counted here and told when the SDK collects, since recording costs it some microseconds each time. */
-function counterOf(meter: Meter, metric: Counter): Recorder {
-  const table = new SeriesTable(metric.attributes, newSum);
+function counterOf(meter: Meter, metric: Counter): Recorders {
+  const table = new SeriesTable(metric.attributes, () => new Sum());
   if (metric.attributes.length === 0) table.of({});
   meter.createObservableCounter(metric.name, descriptionOf(metric)).addCallback((result) => {
     for (const { attributes, state } of table.all) result.observe(state.value, attributes);
   });
-  return (by, attributes) => {
-    if (isMeasurement(by)) table.of(attributes).value += by;
-  };
+  return (attributes) => table.of(attributes).record;
 }
 
-/** The API has no histogram that is told when it is collected. */
-function histogramOf(meter: Meter, metric: Histogram): Recorder {
+/** The API has no histogram that is told when it is collected, and the SDK's takes up to a microsecond to record a value. */
+function histogramOf(meter: Meter, metric: Histogram): Recorders {
   const advice = { explicitBucketBoundaries: [...metric.buckets] };
   const histogram = meter.createHistogram(metric.name, { ...descriptionOf(metric), advice });
   // So that it is given attributes of the metric only, and no more series than we would keep.
-  const table = new SeriesTable(metric.attributes, (attributes) => attributes);
-  return (value, attributes) => {
-    if (isMeasurement(value)) histogram.record(value, table.of(attributes));
-  };
+  const table = new SeriesTable(
+    metric.attributes,
+    (attributes): Recorder =>
+      (value) => {
+        if (isMeasurement(value)) histogram.record(value, attributes);
+      },
+  );
+  return (attributes) => table.of(attributes);
 }
 
 function gaugeOf(meter: Meter, metric: Gauge): GaugeReaders {

@@ -28,8 +28,8 @@ export interface Prometheus extends Telemetry {
 export function prometheus({ register = promClient.register }: PrometheusOptions = {}): Prometheus {
   return {
     metrics: {
-      counter: (metric: Counter) => registered(register, metric, CounterMetric).recorder,
-      histogram: (metric: Histogram) => registered(register, metric, HistogramMetric).recorder,
+      counter: (metric: Counter) => registered(register, metric, CounterMetric).recorders,
+      histogram: (metric: Histogram) => registered(register, metric, HistogramMetric).recorders,
       gauge: (metric: Gauge, read: GaugeReader) => registered(register, metric, GaugeMetric).add(read),
     },
     get contentType() {

@@ -8,8 +8,8 @@ import {
   prometheusLabel,
   prometheusName,
 } from "./metrics.js";
-import { type Distribution, isMeasurement, newDistribution, newSum, observe, SeriesTable } from "./series.js";
-import type { Attributes, GaugeReader, Recorder } from "./telemetry.js";
+import { Distribution, SeriesTable, Sum } from "./series.js";
+import type { Attributes, GaugeReader, Recorders } from "./telemetry.js";
 
 type Value = MetricValueWithName<string>;
 type Shown = MetricObjectWithValues<Value>;
@@ -44,25 +44,19 @@ abstract class PrometheusMetric {
 
 export class CounterMetric extends PrometheusMetric {
   readonly type = "counter";
-  readonly recorder: Recorder;
   readonly #table;
-  readonly #bare: boolean;
 
   constructor(definition: Counter) {
     super(definition);
-    const table = new SeriesTable(definition.attributes, newSum);
-    this.#table = table;
-    this.#bare = definition.attributes.length === 0;
-    this.recorder = (by, attributes) => {
-      if (isMeasurement(by)) table.of(attributes).value += by;
-    };
-    this.reset();
+    this.#table = new SeriesTable(definition.attributes, () => new Sum());
+    // From the start, so that the first event shows as an increase.
+    if (definition.attributes.length === 0) this.#table.of({});
   }
 
+  readonly recorders: Recorders = (attributes) => this.#table.of(attributes).record;
+
   reset(): void {
-    this.#table.clear();
-    // From the start, so that the first event shows as an increase.
-    if (this.#bare) this.#table.of({});
+    for (const { state } of this.#table.all) state.reset();
   }
 
   protected values(): Value[] {
@@ -72,23 +66,19 @@ export class CounterMetric extends PrometheusMetric {
 
 export class HistogramMetric extends PrometheusMetric {
   readonly type = "histogram";
-  readonly recorder: Recorder;
   readonly #table;
   readonly #bounds: readonly number[];
 
   constructor(definition: Histogram) {
     super(definition);
-    const bounds = definition.buckets;
-    const table = new SeriesTable(definition.attributes, () => newDistribution(bounds));
-    this.#table = table;
-    this.#bounds = bounds;
-    this.recorder = (value, attributes) => {
-      if (isMeasurement(value)) observe(table.of(attributes), bounds, value);
-    };
+    this.#bounds = definition.buckets;
+    this.#table = new SeriesTable(definition.attributes, () => new Distribution(definition.buckets));
   }
 
+  readonly recorders: Recorders = (attributes) => this.#table.of(attributes).record;
+
   reset(): void {
-    this.#table.clear();
+    for (const { state } of this.#table.all) state.reset();
   }
 
   protected values(): Value[] {

@@ -1,4 +1,4 @@
-import type { Attributes } from "./telemetry.js";
+import type { Attributes, Recorder } from "./telemetry.js";
 
 /** As many as OpenTelemetry's SDK keeps of one metric. */
 const MOST_SERIES = 2_000;
@@ -45,12 +45,6 @@ export class SeriesTable<S> {
     return ((branch.get(value) as Series<S> | undefined) ?? this.#add(branch, value, attributes)).state;
   }
 
-  clear(): void {
-    this.#root.clear();
-    this.#all.length = 0;
-    this.#overflow = undefined;
-  }
-
   #grow(branch: Branch<S>, value: string | undefined): Branch<S> {
     const grown: Branch<S> = new Map();
     // Full: nothing will be put into it.
@@ -83,29 +77,46 @@ export class SeriesTable<S> {
   }
 }
 
-export interface Sum {
-  value: number;
+/** What a counter has counted. */
+export class Sum {
+  value = 0;
+  readonly record: Recorder = (by) => {
+    if (isMeasurement(by)) this.value += by;
+  };
+
+  /** Starts over; whoever keeps the recorder goes on. */
+  reset(): void {
+    this.value = 0;
+  }
 }
 
-export const newSum = (): Sum => ({ value: 0 });
-
-/** Counts observations; `counts` has one place more than there are bounds, for what is above them all. */
-export interface Distribution {
+/** How observations are spread over buckets. */
+export class Distribution {
+  /** One place more than there are bounds, for what is above them all. */
   readonly counts: number[];
-  sum: number;
-  count: number;
-}
+  sum = 0;
+  count = 0;
 
-export function newDistribution(bounds: readonly number[]): Distribution {
-  return { counts: new Array(bounds.length + 1).fill(0), sum: 0, count: 0 };
-}
+  constructor(private readonly bounds: readonly number[]) {
+    this.counts = new Array(bounds.length + 1).fill(0);
+  }
 
-export function observe(distribution: Distribution, bounds: readonly number[], value: number): void {
-  let place = 0;
-  while (place < bounds.length && value > (bounds[place] as number)) place += 1;
-  (distribution.counts[place] as number) += 1;
-  distribution.sum += value;
-  distribution.count += 1;
+  readonly record: Recorder = (value) => {
+    if (!isMeasurement(value)) return;
+    const { bounds } = this;
+    let place = 0;
+    while (place < bounds.length && value > (bounds[place] as number)) place += 1;
+    (this.counts[place] as number) += 1;
+    this.sum += value;
+    this.count += 1;
+  };
+
+  /** Starts over; whoever keeps the recorder goes on. */
+  reset(): void {
+    this.counts.fill(0);
+    this.sum = 0;
+    this.count = 0;
+  }
 }
 
 /** A number that is none, or below 0, must not spoil what was measured before it. */

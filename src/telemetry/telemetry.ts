@@ -3,7 +3,10 @@ import type { Counter, Gauge, Histogram } from "./metrics.js";
 /** Keys are among the metric's attributes; one that does not apply is left out. */
 export type Attributes = Readonly<Record<string, string>>;
 
-export type Recorder = (value: number, attributes: Attributes) => void;
+export type Recorder = (value: number) => void;
+
+/** Gives what records events of these attributes; it may be kept, and used as often as there are any. */
+export type Recorders = (attributes: Attributes) => Recorder;
 
 export interface Sample {
   readonly value: number;
@@ -15,9 +18,9 @@ export type GaugeReader = () => readonly Sample[] | Promise<readonly Sample[]>;
 
 /** Where metrics go: Prometheus, OpenTelemetry. */
 export interface MetricsBackend {
-  /** Called once for each metric of a container; what it returns is called for each event. */
-  counter(metric: Counter): Recorder;
-  histogram(metric: Histogram): Recorder;
+  /** Called once for each metric of a container. */
+  counter(metric: Counter): Recorders;
+  histogram(metric: Histogram): Recorders;
   /** The function returned takes the gauge's reader off. Several containers may have the same gauge. */
   gauge(metric: Gauge, read: GaugeReader): () => void;
 }

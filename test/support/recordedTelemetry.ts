@@ -5,7 +5,7 @@ import type { Gauge, MetricDefinition } from "../../src/telemetry/metrics.js";
 import type {
   Attributes,
   GaugeReader,
-  Recorder,
+  Recorders,
   SpanOptions,
   Telemetry,
   Tracer,
@@ -39,8 +39,8 @@ export class RecordedTelemetry implements Telemetry {
   readonly #condition = new Condition();
 
   readonly metrics = {
-    counter: (metric: MetricDefinition) => this.#recorder(metric),
-    histogram: (metric: MetricDefinition) => this.#recorder(metric),
+    counter: (metric: MetricDefinition) => this.#recorders(metric),
+    histogram: (metric: MetricDefinition) => this.#recorders(metric),
     gauge: (metric: Gauge, read: GaugeReader) => {
       const readers = this.gauges.get(metric) ?? new Set();
       this.gauges.set(metric, readers.add(read));
@@ -87,8 +87,8 @@ export class RecordedTelemetry implements Telemetry {
     return JSON.stringify([this.records, shown, this.spans.map(({ error: _, ...span }) => span)]);
   }
 
-  #recorder(metric: MetricDefinition): Recorder {
-    return (value, attributes) => {
+  #recorders(metric: MetricDefinition): Recorders {
+    return (attributes) => (value) => {
       const foreign = Object.keys(attributes).filter((key) => !metric.attributes.includes(key));
       if (foreign.length > 0 || !Number.isFinite(value)) throw new Error(`${metric.name}: ${foreign} ${value}`);
       this.records.push({ metric, value, attributes });

@@ -2,6 +2,7 @@ import { AcquireTimeoutError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { METRICS } from "../../telemetry/metrics.js";
+import type { Recorder } from "../../telemetry/telemetry.js";
 import { Throttle } from "../../telemetry/throttle.js";
 import type { PoolState } from "../pool.js";
 import { POOL } from "./poolName.js";
@@ -12,6 +13,8 @@ const TELL_EVERY_MS = 60_000;
 /** Tells and measures how a pool is used. */
 export class PoolWatch {
   readonly #throttle = new Throttle();
+  readonly #waitTime: Recorder;
+  readonly #useTime: Recorder;
   #borrowed = 0;
   #refused = 0;
   /** Since when callers wait, if that was told. */
@@ -22,7 +25,10 @@ export class PoolWatch {
     private readonly instruments: Instruments,
     private readonly logger: Logger,
     private readonly use: () => PoolState,
-  ) {}
+  ) {
+    this.#waitTime = instruments.recorder(METRICS.connectionWait, POOL);
+    this.#useTime = instruments.recorder(METRICS.connectionUse, POOL);
+  }
 
   /** Shows the pool in the gauges until `end`. */
   begin(): void {
@@ -65,7 +71,7 @@ export class PoolWatch {
 
   borrowed(waitedMs: number): void {
     this.#borrowed += 1;
-    this.instruments.record(METRICS.connectionWait, waitedMs / 1_000, POOL);
+    this.#waitTime(waitedMs / 1_000);
   }
 
   /** A caller got no connection. */
@@ -78,8 +84,7 @@ export class PoolWatch {
   }
 
   returned(borrowedAt: number): void {
-    if (this.instruments.measuring)
-      this.instruments.record(METRICS.connectionUse, (performance.now() - borrowedAt) / 1_000, POOL);
+    if (this.instruments.measuring) this.#useTime((performance.now() - borrowedAt) / 1_000);
     if (this.#toldWaitingAt === undefined || this.use().waiting > 0) return;
     const fields = { event: "mysql.pool.relieved", ms: Math.round(performance.now() - this.#toldWaitingAt) };
     this.#toldWaitingAt = undefined;

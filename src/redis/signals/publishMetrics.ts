@@ -1,64 +1,61 @@
 import { PublishUnknownError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import { METRICS } from "../../telemetry/metrics.js";
-import type { Attributes } from "../../telemetry/telemetry.js";
+import type { Recorder } from "../../telemetry/telemetry.js";
 import type { PublishedSignal, PublishOutcome } from "./publisher.js";
-import { isSignalType, SIGNAL_TYPES } from "./schemas.js";
+import { isSignalType } from "./schemas.js";
 import type { Signal } from "./types.js";
 
 type Outcome = "stored" | "duplicate" | "not-stored" | "unknown";
 
-/** Attributes by type and outcome, made once: a new object for each signal would cost as much as counting it. */
-const COUNTED = new Map<string, Readonly<Record<Outcome, Attributes>>>(
-  [...SIGNAL_TYPES, "other"].map((type) => [
-    type,
-    {
-      stored: { type, outcome: "stored" },
-      duplicate: { type, outcome: "duplicate" },
-      "not-stored": { type, outcome: "not-stored" },
-      unknown: { type, outcome: "unknown" },
-    },
-  ]),
-);
-const ONE: Attributes = { operation: "publish" };
-const MANY: Attributes = { operation: "publishMany" };
-
 /** Counts signals by what became of them, and takes the time of the calls that publish them. `startedAt` is by `performance.now()`. */
 export class PublishMetrics {
-  constructor(private readonly instruments: Instruments) {}
+  readonly #counts: Readonly<Record<Outcome, Map<string, Recorder>>> = {
+    stored: new Map(),
+    duplicate: new Map(),
+    "not-stored": new Map(),
+    unknown: new Map(),
+  };
+  readonly #one: Recorder;
+  readonly #many: Recorder;
+
+  constructor(private readonly instruments: Instruments) {
+    this.#one = instruments.recorder(METRICS.publishDuration, { operation: "publish" });
+    this.#many = instruments.recorder(METRICS.publishDuration, { operation: "publishMany" });
+  }
 
   stored(signal: Signal, { duplicate }: PublishedSignal, startedAt: number): void {
-    this.#one(signal, duplicate ? "duplicate" : "stored", startedAt);
+    this.#count(signal, duplicate ? "duplicate" : "stored");
+    this.#one(secondsSince(startedAt));
   }
 
   failed(signal: Signal, error: unknown, startedAt: number): void {
-    this.#one(signal, error instanceof PublishUnknownError ? "unknown" : "not-stored", startedAt);
+    this.#count(signal, error instanceof PublishUnknownError ? "unknown" : "not-stored");
+    this.#one(secondsSince(startedAt));
   }
 
   /** `outcomes`: in the order of the signals. */
   many(signals: readonly Signal[], outcomes: readonly PublishOutcome[], startedAt: number): void {
-    const counts = new Map<Attributes, number>();
     for (const [index, outcome] of outcomes.entries()) {
       const repeated = outcome.status === "stored" && outcome.duplicate;
-      const attributes = attributesOf(signals[index], repeated ? "duplicate" : outcome.status);
-      counts.set(attributes, (counts.get(attributes) ?? 0) + 1);
+      this.#count(signals[index], repeated ? "duplicate" : outcome.status);
     }
-    for (const [attributes, count] of counts) this.instruments.count(METRICS.signalsPublished, attributes, count);
-    this.#took(startedAt, MANY);
+    this.#many(secondsSince(startedAt));
   }
 
-  #one(signal: Signal, outcome: Outcome, startedAt: number): void {
-    this.instruments.count(METRICS.signalsPublished, attributesOf(signal, outcome));
-    this.#took(startedAt, ONE);
+  /** What was refused need not be a signal. */
+  #count(signal: Signal | null | undefined, outcome: Outcome): void {
+    const type = isSignalType(signal?.type) ? signal.type : "other";
+    (this.#counts[outcome].get(type) ?? this.#newCount(type, outcome))(1);
   }
 
-  #took(startedAt: number, attributes: Attributes): void {
-    this.instruments.record(METRICS.publishDuration, (performance.now() - startedAt) / 1_000, attributes);
+  #newCount(type: string, outcome: Outcome): Recorder {
+    const count = this.instruments.recorder(METRICS.signalsPublished, { type, outcome });
+    this.#counts[outcome].set(type, count);
+    return count;
   }
 }
 
-/** What was refused need not be a signal. */
-function attributesOf(signal: Signal | null | undefined, outcome: Outcome): Attributes {
-  const type = isSignalType(signal?.type) ? signal.type : "other";
-  return COUNTED.get(type)?.[outcome] ?? { type, outcome };
+function secondsSince(startedAt: number): number {
+  return (performance.now() - startedAt) / 1_000;
 }

@@ -2,7 +2,7 @@ import type { Command } from "ioredis";
 import { BackpressureError } from "../../errors.js";
 import type { Instruments } from "../../telemetry/instruments.js";
 import { METRICS } from "../../telemetry/metrics.js";
-import type { Attributes } from "../../telemetry/telemetry.js";
+import type { Attributes, Recorder } from "../../telemetry/telemetry.js";
 import { toDriverError } from "../driverErrors.js";
 import { errorType } from "./errorTypes.js";
 
@@ -21,7 +21,7 @@ const POOL: Attributes = { "db.client.connection.pool.name": "redis" };
 /** What the commands of one client are measured by. */
 export class CommandMetrics {
   /** Of commands that succeeded, by name. */
-  readonly #attributes = new Map<string, Attributes>();
+  readonly #durations = new Map<string, Recorder>();
 
   constructor(private readonly instruments: Instruments) {
     // From the start, so that the first ones show as an increase.
@@ -31,7 +31,13 @@ export class CommandMetrics {
   /** A command was answered or failed. `startedAt` is by `performance.now()`. */
   over(command: string, startedAt: number, error?: Error): void {
     const seconds = (performance.now() - startedAt) / 1_000;
-    this.instruments.record(METRICS.operationDuration, seconds, this.#attributesOf(command, error));
+    if (!error) (this.#durations.get(command) ?? this.#newDuration(command))(seconds);
+    else this.#failed(command, seconds, error);
+  }
+
+  #failed(command: string, seconds: number, error: Error): void {
+    const attributes = { ...attributesOf(command), "error.type": errorType(error) };
+    this.instruments.record(METRICS.operationDuration, seconds, attributes);
     if (error instanceof BackpressureError) this.instruments.count(METRICS.connectionTimeouts, POOL);
   }
 
@@ -50,17 +56,16 @@ export class CommandMetrics {
     if (kind) this.instruments.count(METRICS.redisRedirections, { kind });
   }
 
-  #attributesOf(command: string, error: Error | undefined): Attributes {
-    const attributes = this.#attributes.get(command) ?? this.#newAttributes(command);
-    return error ? { ...attributes, "error.type": errorType(error) } : attributes;
+  #newDuration(command: string): Recorder {
+    const duration = this.instruments.recorder(METRICS.operationDuration, attributesOf(command));
+    // Others may have any name, and there may be any number of them.
+    if (KNOWN.has(command)) this.#durations.set(command, duration);
+    return duration;
   }
+}
 
-  #newAttributes(command: string): Attributes {
-    const name = nameOf(command);
-    const attributes = { "db.system.name": "redis", "db.operation.name": name };
-    if (name === command) this.#attributes.set(name, attributes);
-    return attributes;
-  }
+function attributesOf(command: string): Attributes {
+  return { "db.system.name": "redis", "db.operation.name": nameOf(command) };
 }
 
 /** Its name, of a bounded set. */

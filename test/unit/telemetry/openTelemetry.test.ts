@@ -12,7 +12,7 @@ import { expect } from "chai";
 import packageJson from "../../../package.json" with { type: "json" };
 import { Instruments } from "../../../src/telemetry/instruments.js";
 import { METRICS } from "../../../src/telemetry/metrics.js";
-import { openTelemetry } from "../../../src/telemetry/openTelemetry.js";
+import { histogramProducer, openTelemetry } from "../../../src/telemetry/openTelemetry.js";
 
 /** Collects when it is told to. */
 class PullReader extends MetricReader {
@@ -94,6 +94,60 @@ describe("openTelemetry()'s metrics", () => {
     expect(counts).to.deep.equal(
       ["first", ...boundaries].map((_, place) => Number([0, 2, boundaries.length].includes(place))),
     );
+  });
+
+  it("have the same histograms when a producer keeps them, all containers' in one", async () => {
+    const histograms = histogramProducer();
+    const producing = new PullReader({ metricProducers: [histograms] });
+    const provider = new MeterProvider({ readers: [producing] });
+    const containers = [1, 2].map(() => new Instruments([openTelemetry({ meterProvider: provider, histograms })]));
+    const events: [seconds: number, attributes: Record<string, string>][] = [
+      [0.000_2, { "db.system.name": "redis", "db.operation.name": "XADD" }],
+      [0.001, { "db.system.name": "redis", "db.operation.name": "XADD", sql: "x" }],
+      [60, { "db.system.name": "redis", "db.operation.name": "XADD" }],
+      [Number.NaN, { "db.system.name": "redis", "db.operation.name": "XADD" }],
+      [0.3, { "db.system.name": "mysql", "db.operation.name": "SELECT" }],
+    ];
+    const began = Date.now();
+    for (const [place, [seconds, attributes]] of events.entries()) {
+      instruments.record(METRICS.operationDuration, seconds, attributes);
+      containers[place % 2]?.record(METRICS.operationDuration, seconds, attributes);
+    }
+    const histogramOf = async (from: PullReader) => {
+      const { resourceMetrics, errors } = await from.collect();
+      expect(errors).to.deep.equal([]);
+      const told = resourceMetrics.scopeMetrics.flatMap(({ scope, metrics }) =>
+        metrics
+          .filter(({ descriptor }) => descriptor.name === METRICS.operationDuration.name)
+          .map((data) => ({ scope: [scope.name, scope.version], ...(data as HistogramMetricData) })),
+      );
+      expect(told).to.have.length(1);
+      return told[0] as (typeof told)[number];
+    };
+    const comparable = async (from: PullReader) => {
+      const { scope, descriptor, dataPointType, aggregationTemporality, dataPoints } = await histogramOf(from);
+      const { name, description, unit, valueType } = descriptor;
+      const points = dataPoints.map(({ attributes, value: { buckets, sum, count } }) => ({
+        attributes,
+        buckets,
+        sum,
+        count,
+      }));
+      return { scope, name, description, unit, valueType, dataPointType, aggregationTemporality, points };
+    };
+    try {
+      expect(await comparable(producing)).to.deep.equal(await comparable(reader));
+      containers[0]?.record(METRICS.operationDuration, 1, events[0]?.[1]);
+      const [point] = (await histogramOf(producing)).dataPoints;
+      expect(point?.value.count).to.equal(4);
+      const [start, end] = [point?.startTime, point?.endTime].map(
+        (time) => (time?.[0] ?? 0) * 1e3 + (time?.[1] ?? 0) / 1e6,
+      );
+      expect(start).to.be.within(began - 1_000, began);
+      expect(end).to.be.within(began, Date.now());
+    } finally {
+      await provider.shutdown();
+    }
   });
 
   it("are shared by the containers of a process: counters and gauges are summed", async () => {
