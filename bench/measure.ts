@@ -50,12 +50,15 @@ export function p99Of(times: Times): number {
   return quantile(times.flat(), 0.99);
 }
 
-/** The median over the rounds of each round's ratio: what slows one round down slows both sides. */
+/**
+ * The middle of the rounds' ratios: what slows one round down slows both sides. Their geometric mean without the outer quarters, and not
+ * their median: where it matters who comes first in a round, the ratios stand in two heaps, and the median is at the edge of one.
+ */
 export function ratioOf(ours: Times, raw: Times): number {
-  return quantile(
-    ours.map((round, index) => quantile(round, 0.5) / quantile(raw[index] ?? [], 0.5)),
-    0.5,
-  );
+  const ratios = ours.map((round, index) => quantile(round, 0.5) / quantile(raw[index] ?? [], 0.5));
+  const quarter = Math.floor(ratios.length / 4);
+  const middle = ratios.sort((a, b) => a - b).slice(quarter, ratios.length - quarter);
+  return Math.exp(middle.reduce((sum, ratio) => sum + Math.log(ratio), 0) / middle.length);
 }
 
 function quantile(values: readonly number[], share: number): number {
