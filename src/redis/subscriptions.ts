@@ -26,6 +26,8 @@ interface Channel {
 }
 
 const RETRY_PAUSE_MS = 100;
+/** ioredis takes a MOVED for SSUBSCRIBE as news of the slots and never settles the promise: what is silent for so long is asked again. */
+const ATTEMPT_MS = 1_000;
 
 /** Channels and their handlers, on one connection (sharded: one for each master that owns a channel), opened at first use. */
 export class Subscriptions {
@@ -146,11 +148,11 @@ export class Subscriptions {
     }
   }
 
-  /** Resolves with the error, if any; a server that does not answer counts as one at the deadline. */
+  /** Resolves with the error, if any; that nothing is answered counts as one. */
   async #trySubscribe(channel: string, deadline: number): Promise<Error | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("no reply")), deadline - performance.now());
+      timer = setTimeout(() => reject(new Error("no reply")), Math.min(ATTEMPT_MS, deadline - performance.now()));
     });
     try {
       await Promise.race([this.#send(channel), silence]);

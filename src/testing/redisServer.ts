@@ -105,8 +105,8 @@ function configuration(
     'save ""',
     "appendonly yes",
     "appendfsync everysec",
-    // New replicas get their data at once; the default waits 5 s for others that might want it too.
-    "repl-diskless-sync-delay 0",
+    // Diskless, a new replica gets its data after 5 s, and may count as online up to 1 s before it is sent what is written.
+    "repl-diskless-sync no",
     `user ${admin.username} on >${admin.password} ~* &* +@all`,
     `masteruser ${admin.username}`,
     `masterauth ${admin.password}`,
