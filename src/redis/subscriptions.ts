@@ -26,8 +26,6 @@ interface Channel {
 }
 
 const RETRY_PAUSE_MS = 100;
-/** ioredis takes a MOVED for SSUBSCRIBE as news of the slots and never settles the promise: what is silent for so long is asked again. */
-const ATTEMPT_MS = 1_000;
 
 /** Channels and their handlers, on one connection (sharded: one for each master that owns a channel), opened at first use. */
 export class Subscriptions {
@@ -148,11 +146,15 @@ export class Subscriptions {
     }
   }
 
-  /** Resolves with the error, if any; that nothing is answered counts as one. */
+  /**
+   * Resolves with the error, if any; that nothing is answered counts as one, and is to be tried again: ioredis takes a MOVED as news of
+   * the slots and never settles the promise.
+   */
   async #trySubscribe(channel: string, deadline: number): Promise<Error | undefined> {
     let timer: NodeJS.Timeout | undefined;
+    const silentForMs = Math.min(this.config.readTimeoutMs, deadline - performance.now());
     const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("no reply")), Math.min(ATTEMPT_MS, deadline - performance.now()));
+      timer = setTimeout(() => reject(new Error("no reply")), silentForMs);
     });
     try {
       await Promise.race([this.#send(channel), silence]);
