@@ -41,7 +41,7 @@ export class Instruments {
 
   /** What records events of these attributes: for those that are so frequent that to look it up each time would be felt. */
   recorder(metric: Counter | Histogram, attributes: Attributes): Recorder {
-    const recorders = (this.#recorders.get(metric) ?? []).map((of) => of(attributes));
+    const recorders = (this.#recorders.get(metric) ?? []).map((of) => guarded(of, attributes));
     if (recorders.length === 1) return recorders[0] as Recorder;
     return (value) => {
       for (const record of recorders) record(value);
@@ -80,8 +80,27 @@ export class Instruments {
 
   #record(metric: Counter | Histogram, value: number, attributes: Attributes): void {
     if (!this.measuring) return;
-    for (const of of this.#recorders.get(metric) ?? []) of(attributes)(value);
+    for (const of of this.#recorders.get(metric) ?? []) {
+      try {
+        of(attributes)(value);
+      } catch {
+        // As in `guarded`.
+      }
+    }
   }
+}
+
+/** A backend that throws loses what it was to record: the work that is measured goes on, and other backends hear of it. */
+function guarded(recorders: Recorders, attributes: Attributes): Recorder {
+  let record: Recorder | undefined;
+  return (value) => {
+    try {
+      record ??= recorders(attributes);
+      record(value);
+    } catch {
+      // Nobody is there to tell.
+    }
+  };
 }
 
 const NONE: Attributes = Object.freeze({});
