@@ -7,8 +7,11 @@ type Api = typeof import("@opentelemetry/api");
 /** Spans by the service's tracer; each is the active one while its work runs, if the service registered a context manager. */
 export function createTracer(api: Api, tracer: OpenTelemetryTracer): Tracer {
   return {
-    span: (name, options, work) =>
-      tracer.startActiveSpan(name, startOptions(api, options), (span) => finish(api, span, work)),
+    span: (name, options, work) => {
+      const span = unlessItThrows(() => tracer.startSpan(name, startOptions(api, options)));
+      if (!span) return work();
+      return api.context.with(api.trace.setSpan(api.context.active(), span), () => finish(api, span, work));
+    },
     traceparent: () => traceparentOf(api, api.trace.getSpanContext(api.context.active())),
   };
 }
@@ -33,7 +36,16 @@ async function finish<T>({ SpanStatusCode }: Api, span: Span, work: () => Promis
     span.setAttribute("error.type", errorType(error));
     throw error;
   } finally {
-    span.end();
+    unlessItThrows(() => span.end());
+  }
+}
+
+/** What a service's span processors throw is of no consequence to the work. */
+function unlessItThrows<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
   }
 }
 

@@ -62,6 +62,23 @@ describe("openTelemetry()'s spans", () => {
     expect(instrumentationScope).to.include({ name: "doordarshan-data", version: packageJson.version });
   });
 
+  it("leave the work alone when one of the service's processors throws", async () => {
+    const fails = () => {
+      throw new Error("processor");
+    };
+    const passes = () => undefined;
+    const rest = { forceFlush: async () => undefined, shutdown: async () => undefined };
+    for (const processor of [
+      { onStart: fails, onEnd: passes, ...rest },
+      { onStart: passes, onEnd: fails, ...rest },
+    ]) {
+      const provider = new BasicTracerProvider({ spanProcessors: [processor] });
+      const failing = openTelemetry({ meterProvider: false, tracerProvider: provider }).tracer as Tracer;
+      let runs = 0;
+      expect(await failing.span("meetings.describe", OPTIONS, async () => ++runs)).to.equal(1);
+    }
+  });
+
   it("know each kind", async () => {
     const kinds = {
       client: SpanKind.CLIENT,
