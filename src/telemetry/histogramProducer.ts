@@ -71,7 +71,9 @@ export function histogramProducer(): HistogramProducer {
       const metrics = [...tables]
         .map(([metric, { all }]) => dataOf(metric, all, { startTime, endTime }))
         .filter(({ dataPoints }) => dataPoints.length > 0);
-      return { resourceMetrics: { resource: NO_RESOURCE, scopeMetrics: [{ scope: SCOPE, metrics }] }, errors: [] };
+      // A reader that has no scope to export exports nothing.
+      const scopeMetrics = metrics.length > 0 ? [{ scope: SCOPE, metrics }] : [];
+      return { resourceMetrics: { resource: NO_RESOURCE, scopeMetrics }, errors: [] };
     },
   };
 }

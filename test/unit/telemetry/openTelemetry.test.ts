@@ -4,9 +4,11 @@ import {
   type CollectionResult,
   DataPointType,
   type HistogramMetricData,
+  InMemoryMetricExporter,
   MeterProvider,
   type MetricData,
   MetricReader,
+  PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { expect } from "chai";
 import packageJson from "../../../package.json" with { type: "json" };
@@ -148,6 +150,20 @@ describe("openTelemetry()'s metrics", () => {
     } finally {
       await provider.shutdown();
     }
+  });
+
+  it("are not in a producer that has none yet, so that the SDK exports nothing", async () => {
+    const histograms = histogramProducer();
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const provider = new MeterProvider({
+      readers: [new PeriodicExportingMetricReader({ exporter, metricProducers: [histograms] })],
+    });
+    await provider.forceFlush();
+    expect(exporter.getMetrics()).to.deep.equal([]);
+    histograms.recorders(METRICS.publishDuration)({ operation: "publish" })(1);
+    await provider.forceFlush();
+    expect(exporter.getMetrics()).to.have.length(1);
+    await provider.shutdown();
   });
 
   it("are shared by the containers of a process: counters and gauges are summed", async () => {
