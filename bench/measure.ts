@@ -56,7 +56,7 @@ export function p99Of(times: Times): number {
  */
 export function ratioOf(ours: Times, raw: Times): number {
   const ratios = ours.map((round, index) => quantile(round, 0.5) / quantile(raw[index] ?? [], 0.5));
-  const quarter = Math.floor(ratios.length / 4);
+  const quarter = Math.floor((ratios.length + 1) / 4);
   const middle = ratios.sort((a, b) => a - b).slice(quarter, ratios.length - quarter);
   return Math.exp(middle.reduce((sum, ratio) => sum + Math.log(ratio), 0) / middle.length);
 }

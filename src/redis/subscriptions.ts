@@ -146,15 +146,13 @@ export class Subscriptions {
     }
   }
 
-  /**
-   * Resolves with the error, if any; that nothing is answered counts as one, and is to be tried again: ioredis takes a MOVED as news of
-   * the slots and never settles the promise.
-   */
+  /** Resolves with the error, if any; that nothing is answered in time counts as one. */
   async #trySubscribe(channel: string, deadline: number): Promise<Error | undefined> {
+    // ioredis takes a MOVED for SSUBSCRIBE as news of the slots and never settles the promise: it is to be sent again.
+    const patienceMs = this.#sharded ? this.config.readTimeoutMs : Number.POSITIVE_INFINITY;
     let timer: NodeJS.Timeout | undefined;
-    const silentForMs = Math.min(this.config.readTimeoutMs, deadline - performance.now());
     const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("no reply")), silentForMs);
+      timer = setTimeout(() => reject(new Error("no reply")), Math.min(patienceMs, deadline - performance.now()));
     });
     try {
       await Promise.race([this.#send(channel), silence]);

@@ -80,13 +80,7 @@ export class Instruments {
 
   #record(metric: Counter | Histogram, value: number, attributes: Attributes): void {
     if (!this.measuring) return;
-    for (const of of this.#recorders.get(metric) ?? []) {
-      try {
-        of(attributes)(value);
-      } catch {
-        // As in `guarded`.
-      }
-    }
+    for (const of of this.#recorders.get(metric) ?? []) guarded(of, attributes)(value);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Meter, MeterProvider, TracerProvider } from "@opentelemetry/api";
+import { InvalidInputError } from "../errors.js";
 import { GaugeReaders } from "./gaugeReaders.js";
 import type { HistogramProducer } from "./histogramProducer.js";
 import type { Counter, Gauge, Histogram, MetricDefinition } from "./metrics.js";
@@ -24,8 +25,14 @@ export interface OpenTelemetryOptions {
 /**
  * Metrics and spans for OpenTelemetry, through its API: the service brings the SDK. Register that before the first container is created.
  * Instruments and spans have this package's name and version as their scope. Names and attributes are in docs/metrics.md.
+ * @throws InvalidInputError for `histograms` without metrics
  */
 export function openTelemetry({ meterProvider, histograms, tracerProvider }: OpenTelemetryOptions = {}): Telemetry {
+  if (meterProvider === false && histograms)
+    throw new InvalidInputError(
+      "histograms",
+      "are metrics, which meterProvider: false takes away; leave out one of the two",
+    );
   const provider = () => meterProvider || api.metrics.getMeterProvider();
   return {
     ...(meterProvider !== false && { metrics: metricsTo(provider, histograms) }),

@@ -166,6 +166,12 @@ describe("openTelemetry()'s metrics", () => {
     await provider.shutdown();
   });
 
+  it("are refused a producer where nobody takes metrics", () => {
+    expect(() => openTelemetry({ meterProvider: false, histograms: histogramProducer() }))
+      .to.throw(/histograms/)
+      .with.property("code", "ErrInvalidInput");
+  });
+
   it("are shared by the containers of a process: counters and gauges are summed", async () => {
     const second = new Instruments([openTelemetry({ meterProvider })]);
     instruments.count(METRICS.redisFailovers);
