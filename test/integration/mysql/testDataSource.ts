@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
 import { loadConfig } from "../../../src/config/index.js";
 import type { MysqlConfig } from "../../../src/config/types.js";
 import { closeDataSource, createDataSource, type DataSource, openDataSource } from "../../../src/mysql/dataSource.js";
@@ -49,11 +51,14 @@ export async function failureOf(promise: Promise<unknown>): Promise<Error> {
 
 const TICK_MS = 10;
 
-/**
- * What `promise` throws, and how long that takes, in milliseconds; without the time in which the whole process stood still, since a busy
- * machine holds up every timer of it.
- */
-export async function timedFailureOf(promise: Promise<unknown>): Promise<{ error: Error; ms: number }> {
+/** In milliseconds. A busy machine holds up every timer of a process: `awakeMs` is without the time in which all of it stood still. */
+interface Duration {
+  readonly ms: number;
+  readonly awakeMs: number;
+}
+
+/** What `promise` throws, and how long that takes. */
+export async function timedFailureOf(promise: Promise<unknown>): Promise<{ error: Error; took: Duration }> {
   const began = performance.now();
   let [lookedAt, stoodStill] = [began, 0];
   const look = () => {
@@ -65,8 +70,24 @@ export async function timedFailureOf(promise: Promise<unknown>): Promise<{ error
   try {
     const error = await failureOf(promise);
     look();
-    return { error, ms: lookedAt - began - stoodStill };
+    const ms = lookedAt - began;
+    return { error, took: { ms, awakeMs: ms - stoodStill } };
   } finally {
     clearInterval(ticking);
   }
+}
+
+/** A stall may hide how late something was, never that it was early. */
+export function expectWithin({ ms, awakeMs }: Duration, atLeastMs: number, atMostMs: number): void {
+  expect(ms).to.be.at.least(atLeastMs);
+  expect(awakeMs).to.be.at.most(atMostMs);
+}
+
+/** Until a statement waits for a row that another transaction holds. */
+export function rowIsWaitedFor(server: MysqlServer): Promise<void> {
+  return withDataSource(asAdmin(server), {}, async (admin) => {
+    const sql = "SELECT 1 FROM information_schema.INNODB_TRX WHERE TRX_STATE = 'LOCK WAIT'";
+    // The server shows nothing new to those who ask again within 100 ms.
+    while ((await admin.query(sql)).length === 0) await sleep(150);
+  });
 }

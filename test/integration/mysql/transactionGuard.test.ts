@@ -11,7 +11,7 @@ import type { DataSource } from "../../../src/mysql/dataSource.js";
 import { poolOf } from "../../../src/mysql/pool.js";
 import { runTransaction, type Transaction } from "../../../src/mysql/transaction.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
-import { asAdmin, failureOf, withDataSource } from "./testDataSource.js";
+import { failureOf, rowIsWaitedFor, withDataSource } from "./testDataSource.js";
 
 const insert = (tx: Transaction, id: string) => tx.manager.query("INSERT INTO things (id) VALUES (?)", [id]);
 const bump = (tx: Transaction, id: string) => tx.manager.query("UPDATE things SET n = n + 1 WHERE id = ?", [id]);
@@ -39,22 +39,19 @@ describe("a transaction's all or nothing", function () {
   describe("when a deadlock hits", () => {
     /** Holds `b`, and once `a`'s holder waits for `b` wants `a`: having written more, it wins. */
     const withWinner = (use: (dataSource: DataSource, closeTheCircle: () => Promise<unknown>) => Promise<void>) =>
-      onServer((dataSource) =>
-        withDataSource(asAdmin(server), {}, async (admin) => {
-          await dataSource.query("INSERT INTO things (id) VALUES ('a'), ('b'), ('c')");
-          const winner = dataSource.createQueryRunner();
-          await winner.startTransaction();
-          for (let i = 0; i < 50; i += 1) await winner.query("INSERT INTO things (id) VALUES (?)", [`heavy-${i}`]);
-          await winner.query("UPDATE things SET n = n + 1 WHERE id = 'b'");
-          const waits = "SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'";
-          await use(dataSource, async () => {
-            while (((await admin.query(waits)) as unknown[]).length === 0) await sleep(10);
-            await winner.query("UPDATE things SET n = n + 1 WHERE id = 'a'");
-            await winner.rollbackTransaction();
-          });
-          await winner.release();
-        }),
-      );
+      onServer(async (dataSource) => {
+        await dataSource.query("INSERT INTO things (id) VALUES ('a'), ('b'), ('c')");
+        const winner = dataSource.createQueryRunner();
+        await winner.startTransaction();
+        for (let i = 0; i < 50; i += 1) await winner.query("INSERT INTO things (id) VALUES (?)", [`heavy-${i}`]);
+        await winner.query("UPDATE things SET n = n + 1 WHERE id = 'b'");
+        await use(dataSource, async () => {
+          await rowIsWaitedFor(server);
+          await winner.query("UPDATE things SET n = n + 1 WHERE id = 'a'");
+          await winner.rollbackTransaction();
+        });
+        await winner.release();
+      });
 
     it("sends no statement that waited behind it", () =>
       withWinner(async (dataSource, closeTheCircle) => {
