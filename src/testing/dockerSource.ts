@@ -20,7 +20,8 @@ export async function dockerSource({ store, progress, closed }: Search): Promise
   try {
     const testcontainers = await reachEngine();
     await provide(testcontainers, image, progress);
-    return { label: `Docker image ${image}`, open: (ports) => DockerPlace.open(testcontainers, image, ports) };
+    const open = (ports: readonly number[]) => DockerPlace.open(testcontainers, image, ports);
+    return { label: `Docker image ${image}`, sharesFiles: false, open };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (named) throw new ServicesUnavailableError(`${IMAGE_VARIABLES[store]} names ${image}, but: ${reason}`);

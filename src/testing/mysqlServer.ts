@@ -58,7 +58,7 @@ async function startIn(place: Place, source: Source, port: number, options: Mysq
   const binary = await place.find("mariadbd", "mysqld");
   if (!binary) throw new ServerStartError(`Neither mariadbd nor mysqld is among the ${source.label}`);
   const datadir = `${place.folder}/data`;
-  await initialize(place, binary, datadir);
+  await fill(place, source, binary, datadir);
   const users = createUsers();
   const initFile = await place.write("init.sql", users.sql);
   const base = [binary, "--no-defaults", ...place.mysqlArgs, `--datadir=${datadir}`, ...SETTINGS];
@@ -91,6 +91,32 @@ async function startIn(place: Place, source: Source, port: number, options: Mysq
     restart: () => process.restart(),
     stop: () => place.close(),
   };
+}
+
+/** Data folders that no server ran on. Each stays until this process ends, and then goes away with its place. */
+const templates = new Map<Source, Promise<string>>();
+
+/** A copy takes a fraction of the time that a new data folder takes. */
+async function fill(place: Place, source: Source, binary: string, datadir: string): Promise<void> {
+  if (!source.sharesFiles) return initialize(place, binary, datadir);
+  const template = templates.get(source) ?? makeTemplate(source, binary);
+  templates.set(source, template);
+  template.catch(() => templates.delete(source));
+  await place.run(["cp", "-R", await template, datadir], READY_WITHIN_MS);
+}
+
+async function makeTemplate(source: Source, binary: string): Promise<string> {
+  const place = await source.open([]);
+  const datadir = `${place.folder}/data`;
+  try {
+    await initialize(place, binary, datadir);
+    // Each server gives itself an identity of its own.
+    await place.run(["rm", "-f", `${datadir}/auto.cnf`], READY_WITHIN_MS);
+    return datadir;
+  } catch (error) {
+    await place.close();
+    throw error;
+  }
 }
 
 async function initialize(place: Place, binary: string, datadir: string): Promise<void> {

@@ -40,6 +40,8 @@ export interface Place {
 export interface Source {
   /** For messages, as in "MariaDB 10.11 (machine's binaries)". */
   readonly label: string;
+  /** Whether what is in one of its places can be copied from another. */
+  readonly sharesFiles: boolean;
   /** Opens a place whose servers will listen on `ports`. */
   open(ports: readonly number[]): Promise<Place>;
 }

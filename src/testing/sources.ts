@@ -80,5 +80,5 @@ const WAYS_OUT = {
 } as const;
 
 function localSource(label: string, binaries: Binaries): Source {
-  return { label, open: async () => new LocalPlace(binaries) };
+  return { label, sharesFiles: true, open: async () => new LocalPlace(binaries) };
 }
