@@ -3,7 +3,7 @@ import { type Connection, createConnection } from "mysql2/promise";
 import { loadMysqlConfig } from "../../../src/config/index.js";
 import { runMigrations } from "../../../src/mysql/migrator/migrator.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
-import { ROOT, Running } from "./running.js";
+import { installPackage, startCommand } from "./servicePackage.js";
 
 const CANARY = "canary-Zq8";
 interface Report {
@@ -18,6 +18,7 @@ describe("doordarshan-data doctor", function () {
   let admin: Connection;
 
   before(async () => {
+    await installPackage();
     server = await startMysqlServer();
     ({ environment } = server);
     await runMigrations(loadMysqlConfig(environment));
@@ -30,8 +31,7 @@ describe("doordarshan-data doctor", function () {
   });
 
   const run = async (env: Record<string, string>, ...args: string[]) => {
-    const command = ["--import", "tsx", "src/cli/main.ts", "doctor", ...args];
-    const outcome = await new Running(process.execPath, command, { cwd: ROOT, env }).outcome;
+    const outcome = await (await startCommand(env, ["doctor", ...args])).outcome;
     for (const output of [outcome.stdout, outcome.stderr])
       expect(output)
         .not.to.include(CANARY)

@@ -17,7 +17,9 @@ for (const requireFullCoverage of [true, false]) {
     let environment: Record<string, string>;
 
     before(async () => {
-      const starting = startRedisCluster({ nodeTimeoutMs: 1_500, requireFullCoverage });
+      // Redis names a replica to clients once its master has written something: its next ping, after up to 10 s otherwise.
+      const args = ["repl-ping-replica-period 1"];
+      const starting = startRedisCluster({ nodeTimeoutMs: 1_500, requireFullCoverage, args });
       [mysql, cluster] = await Promise.all([startMysqlServer(), starting]);
       ({ environment } = await createDatabase({ ...mysql.environment, ...cluster.environment }));
     });
@@ -62,7 +64,7 @@ for (const requireFullCoverage of [true, false]) {
 
     it("tells its state, and the nodes that the client knows", () =>
       withContainer(environment, async (container) => {
-        // The test before has killed a shard. Redis names a replica to clients once it has caught up, which may take it ten seconds.
+        // The test before has killed a shard. Redis names a replica to clients once it has caught up.
         await cluster.untilHealthy();
         const settled = ({ ready, redis }: Health) => ready && (redis.cluster?.replicas ?? 0) > 0;
         const health = await untilHealth(container, settled, 60_000);
