@@ -95,6 +95,8 @@ function clusterLines({
     `cluster-node-timeout ${nodeTimeoutMs}`,
     `cluster-require-full-coverage ${requireFullCoverage ? "yes" : "no"}`,
     "cluster-announce-ip 127.0.0.1",
+    // A replica is named to clients once its master has written something, if only its next ping: that takes 10 s by default.
+    "repl-ping-replica-period 1",
     ...(tls ? ["tls-cluster yes"] : []),
   ];
 }
@@ -104,10 +106,7 @@ function withRole(server: RedisServer): RedisNode {
   return { ...server, role } as RedisNode;
 }
 
-/**
- * A node tells the others what is new after half the time that it takes them for dead in, so that is kept short until the
- * cluster has formed.
- */
+/** A node tells the others what is new after half the time that it takes them for dead in: that is short until the cluster has formed. */
 async function inHaste(nodes: readonly RedisNode[], options: RedisClusterOptions, act: () => Promise<void>) {
   const { nodeTimeoutMs = NODE_TIMEOUT_MS } = options;
   const set = (ms: number) => Promise.all(nodes.map((node) => node.call("CONFIG", "SET", "cluster-node-timeout", ms)));

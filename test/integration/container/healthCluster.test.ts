@@ -17,9 +17,7 @@ for (const requireFullCoverage of [true, false]) {
     let environment: Record<string, string>;
 
     before(async () => {
-      // Redis names a replica to clients once its master has written something: its next ping, after up to 10 s otherwise.
-      const args = ["repl-ping-replica-period 1"];
-      const starting = startRedisCluster({ nodeTimeoutMs: 1_500, requireFullCoverage, args });
+      const starting = startRedisCluster({ nodeTimeoutMs: 1_500, requireFullCoverage });
       [mysql, cluster] = await Promise.all([startMysqlServer(), starting]);
       ({ environment } = await createDatabase({ ...mysql.environment, ...cluster.environment }));
     });
