@@ -82,7 +82,8 @@ export class HistogramMetric extends PrometheusMetric {
   }
 
   protected values(): Value[] {
-    return this.#table.all.flatMap(({ attributes, state }) => this.#valuesOf(labelsOf(attributes), state));
+    const recorded = this.#table.all.filter(({ state }) => state.count > 0);
+    return recorded.flatMap(({ attributes, state }) => this.#valuesOf(labelsOf(attributes), state));
   }
 
   #valuesOf(labels: Labels, { counts, sum, count }: Distribution): Value[] {

@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { EXIT, exitCodesHelp } from "../../../src/cli/exitCodes.js";
 import { createProgram } from "../../../src/cli/program.js";
 import { type MysqlServer, startMysqlServer } from "../../../src/testing/index.js";
 import { type Outcome, ROOT, Running } from "./running.js";
@@ -79,5 +80,7 @@ describe("the command line in the published package", function () {
       for (const { long } of command.options) expect(guide).to.include(`\`${long}`);
     }
     expect(guide).to.include("(operations.md#exit-codes)");
+    for (const code of Object.values(EXIT))
+      expect(exitCodesHelp("migrate")).to.match(new RegExp(`(?:^  |\\()${code}\\b`, "m"));
   });
 });
